@@ -1,0 +1,98 @@
+package api
+
+import "time"
+
+// Version says what a coordinator is.
+type Version struct {
+	Program string    `json:"program"` // name and version
+	Started time.Time `json:"started"` // when it began to serve
+	Dev     bool      `json:"dev"`     // runs with the development master key
+}
+
+// Whoami says whom a key makes its bearer.
+type Whoami struct {
+	Principal string `json:"principal"` // user-NAME or a host type
+}
+
+// HostState is what a registered machine does.
+type HostState string
+
+// The states of a Host.
+const (
+	HostChecking HostState = "checking" // registered; it has not answered /status yet
+	HostIdle     HostState = "idle"     // waits for an instance
+	HostWorking  HostState = "working"  // held by an instance
+	HostWiping   HostState = "wiping"   // its work directory is being emptied
+)
+
+// Host is a machine that is connected now.
+type Host struct {
+	Hostname  string    `json:"hostname"`           // as it reports it; not unique
+	HostType  string    `json:"hostType"`           // what it registered as
+	Addr      string    `json:"addr"`               // remote address of its link
+	Version   string    `json:"version"`            // protocol version it reports
+	Program   string    `json:"program,omitempty"`  // program it reports; empty: upstream's buildlet
+	Connected time.Time `json:"connected"`          // since when
+	State     HostState `json:"state"`              // what it does
+	Since     time.Time `json:"since"`              // since when it does that
+	Instance  string    `json:"instance,omitempty"` // the instance that holds it
+	Heard     time.Time `json:"heard"`              // last answer to a heartbeat
+	Twins     []string  `json:"twins,omitempty"`    // addresses of other machines with the same host name
+}
+
+// HostGone is a machine that was connected and is not now.
+type HostGone struct {
+	Hostname string    `json:"hostname"`
+	HostType string    `json:"hostType"`
+	Addr     string    `json:"addr"`
+	When     time.Time `json:"when"`
+	Why      string    `json:"why"`
+}
+
+// HostType counts the machines of a host type.
+type HostType struct {
+	Name     string `json:"name"`
+	Total    int    `json:"total"`    // connected
+	InUse    int    `json:"inUse"`    // of them not idle
+	Expected int    `json:"expected"` // ExpectNum of the configuration
+	Waiting  int    `json:"waiting"`  // requests for an instance that wait
+}
+
+// Pool is the reverse pool.
+type Pool struct {
+	Types []HostType `json:"types"` // sorted by name; all that are connected, expected or waited for
+	Hosts []Host     `json:"hosts"` // sorted by type, then host name
+	Gone  []HostGone `json:"gone"`  // the last 20, newest first
+}
+
+// Instance is a machine in somebody's hands.
+type Instance struct {
+	ID          string    `json:"id"`          // NAME-BUILDERTYPE-N
+	Owner       string    `json:"owner"`       // principal, user-NAME
+	BuilderType string    `json:"builderType"` // what was asked for
+	HostType    string    `json:"hostType"`    // what it runs on
+	Hostname    string    `json:"hostname"`    // of the machine
+	Created     time.Time `json:"created"`
+	Expires     time.Time `json:"expires"` // if it is not used until then
+	WorkDir     string    `json:"workDir"` // in the machine's notation
+	GOOS        string    `json:"goos,omitempty"`
+	GOARCH      string    `json:"goarch,omitempty"`
+	Additions   []string  `json:"additions,omitempty"` // what its buildlet can do beyond upstream's protocol
+}
+
+// CreateRequest asks for an instance.
+type CreateRequest struct {
+	BuilderType string `json:"builderType"`
+	// WaitSeconds bounds the wait for a machine; 0 means as long as the
+	// caller stays.
+	WaitSeconds int `json:"waitSeconds,omitempty"`
+}
+
+// CreateEvent is a line of the answer to a CreateRequest. The last line has
+// Instance or Error, the ones before it have neither.
+type CreateEvent struct {
+	Message  string    `json:"message,omitempty"`  // what is waited for
+	Ahead    int       `json:"ahead,omitempty"`    // requests that are served first
+	Instance *Instance `json:"instance,omitempty"` // done
+	Error    *Error    `json:"error,omitempty"`    // failed
+}

@@ -1,0 +1,120 @@
+// Package builderkey derives, reads and checks builder keys.
+//
+// A builder key proves that a machine may register as a host type, or that a
+// person is a gomote user. It is derived from the farm's master key:
+//
+//	key(principal) = lower-case hex of HMAC-MD5(master, principal)
+//
+// where the principal is the raw text of the host type (host-linux-s390x) or
+// of the user (user-joe). That is upstream's form (build protocol, section 1),
+// kept byte for byte. Who asks for a key, and over which connection, is left
+// to others.
+package builderkey
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/md5"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+
+	"gobuild/pkg/hint"
+)
+
+// UserPrefix begins the principal of a gomote user.
+const UserPrefix = "user-"
+
+// maxFile bounds how much of a key file is read, in bytes.
+const maxFile = 64 << 10
+
+// Master is a farm's master key. It prints as its fingerprint, so that it
+// cannot slip into a log. It is safe for use by several goroutines.
+type Master struct{ key []byte }
+
+// DevMaster returns upstream's development master key, which everybody knows:
+// it is for loopback addresses only. An upstream buildlet computes its key
+// from it for every coordinator whose name does not begin with
+// farmer.golang.org (build protocol, section 1).
+func DevMaster() Master { return Master{[]byte("gophers rule")} }
+
+// NewMaster returns the master key in text, surrounding white space trimmed.
+// An empty key is an error: it would accept keys that anybody can compute.
+func NewMaster(text []byte) (Master, error) {
+	key := bytes.TrimSpace(text)
+	if len(key) == 0 {
+		return Master{}, errors.New("the master key is empty")
+	}
+	return Master{bytes.Clone(key)}, nil
+}
+
+// ReadMaster reads the master key from file. The error names the file.
+func ReadMaster(file string) (Master, error) {
+	text, err := readSmall(file)
+	if err != nil {
+		return Master{}, fmt.Errorf("read master key: %w", err)
+	}
+	m, err := NewMaster(text)
+	if err != nil {
+		return Master{}, fmt.Errorf("master key file %s: %w", file, err)
+	}
+	return m, nil
+}
+
+// IsZero reports whether m holds no key.
+func (m Master) IsZero() bool { return len(m.key) == 0 }
+
+// Key returns the key of principal: 32 lower-case hex digits. It panics for a
+// zero Master, whose keys would be no secret.
+func (m Master) Key(principal string) string {
+	if m.IsZero() {
+		panic("builderkey: key asked of an empty master")
+	}
+	h := hmac.New(md5.New, m.key)
+	io.WriteString(h, principal)
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// Verify reports whether key is the key of principal. It takes the same time
+// whatever key holds.
+func (m Master) Verify(principal, key string) bool {
+	return subtle.ConstantTimeCompare([]byte(m.Key(principal)), []byte(key)) == 1
+}
+
+// String returns the fingerprint of m, never the key.
+func (m Master) String() string { return "master key " + Fingerprint(string(m.key)) }
+
+// GoString returns the same as String, so that %#v shows no key either.
+func (m Master) GoString() string { return m.String() }
+
+// LogValue makes m log as its fingerprint.
+func (m Master) LogValue() slog.Value { return slog.StringValue(m.String()) }
+
+// Fingerprint returns a short name for a secret that is safe to show: the
+// first 12 hex digits of its SHA-256.
+func Fingerprint(secret string) string {
+	sum := sha256.Sum256([]byte(secret))
+	return "sha256:" + hex.EncodeToString(sum[:6])
+}
+
+// readSmall reads a key file and refuses what cannot be one.
+func readSmall(file string) ([]byte, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(text) > maxFile {
+		return nil, hint.With(fmt.Errorf("%s is larger than %d bytes", file, maxFile), "a key file holds one short line")
+	}
+	return text, nil
+}
