@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -103,7 +104,9 @@ func (c *Client) worthRetry(ctx context.Context, resp *http.Response, err error)
 	again, checkErr := retryablehttp.DefaultRetryPolicy(ctx, resp, err)
 	if err != nil {
 		var dns *net.DNSError
-		again = again && !untrusted(err) && !(errors.As(err, &dns) && dns.IsNotFound)
+		var cert *tls.CertificateVerificationError
+		lasting := errors.As(err, &cert) || errors.As(err, &dns) && dns.IsNotFound
+		again = again && !lasting
 	} else if resp != nil && resp.Header.Get("Content-Type") == "application/json" {
 		again = false // the coordinator itself has spoken
 	}
@@ -137,13 +140,11 @@ func (c *Client) Whoami(ctx context.Context) (w Whoami, err error) {
 	return w, c.get(ctx, RouteWhoami, &w)
 }
 
-// BuilderTypes returns the names of the builder types, sorted.
-func (c *Client) BuilderTypes(ctx context.Context) ([]string, error) {
-	var config struct{ Builders map[string]json.RawMessage }
-	if err := c.get(ctx, RouteTypes, &config); err != nil {
-		return nil, err
-	}
-	return sortedKeys(config.Builders), nil
+// BuilderTypes returns the builder types by name.
+func (c *Client) BuilderTypes(ctx context.Context) (map[string]BuilderType, error) {
+	var config struct{ Builders map[string]BuilderType }
+	err := c.get(ctx, RouteTypes, &config)
+	return config.Builders, err
 }
 
 // Instances returns the caller's instances, sorted by ID.

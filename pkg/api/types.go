@@ -75,6 +75,7 @@ type Instance struct {
 	Created     time.Time `json:"created"`
 	Expires     time.Time `json:"expires"` // if it is not used until then
 	WorkDir     string    `json:"workDir"` // in the machine's notation
+	Env         []string  `json:"env"`     // what the builder type adds to a command's environment
 	GOOS        string    `json:"goos,omitempty"`
 	GOARCH      string    `json:"goarch,omitempty"`
 	Additions   []string  `json:"additions,omitempty"` // what its buildlet can do beyond upstream's protocol
@@ -95,4 +96,12 @@ type CreateEvent struct {
 	Ahead    int       `json:"ahead,omitempty"`    // requests that are served first
 	Instance *Instance `json:"instance,omitempty"` // done
 	Error    *Error    `json:"error,omitempty"`    // failed
+}
+
+// BuilderType is what a client needs to know of a builder type, in the names
+// of upstream's configuration.
+type BuilderType struct {
+	HostType string // the host type that it runs on
+	Notes    string // free text
+	FlakyNet bool   // the network there cannot be relied on
 }

@@ -86,6 +86,19 @@ func (c *Config) HostTypes() []string { return slices.Sorted(maps.Keys(c.Hosts))
 // BuilderNames returns the names of all builder types, sorted.
 func (c *Config) BuilderNames() []string { return slices.Sorted(maps.Keys(c.Builders)) }
 
+// Env returns the variables that b adds to the environment of its commands
+// (build protocol, section 12.2).
+func (b *Builder) Env() []string {
+	env := []string{"GO_BUILDER_NAME=" + b.Name}
+	if b.FlakyNet {
+		env = append(env, "GO_BUILDER_FLAKY_NET=1")
+	}
+	if slices.Contains(strings.Split(b.Name, "-"), "longtest") {
+		env = append(env, "GO_TEST_SHORT=0")
+	}
+	return env
+}
+
 // PoolName says in words what kind of machine h is, as upstream's pages do
 // (build protocol, section 12.1).
 func (h *Host) PoolName() string {

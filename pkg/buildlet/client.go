@@ -76,6 +76,7 @@ type StatusError struct {
 	Op     string // what was tried, as "PUT /write"
 	Status int    // HTTP status
 	Text   string // first 4 KiB of the body, trimmed
+	read   bool   // the buildlet has AdditionRead
 }
 
 // Error says what was tried and what came back.
@@ -369,7 +370,7 @@ func (c *Client) do(ctx context.Context, method, path, contentType string, body 
 				return nil, err
 			}
 		}
-		return nil, &StatusError{Op: op(method, path), Status: resp.StatusCode, Text: string(bytes.TrimSpace(text))}
+		return nil, &StatusError{Op: op(method, path), Status: resp.StatusCode, Text: string(bytes.TrimSpace(text)), read: resp.Header.Get(modeHeader) != ""}
 	}
 	resp.Body = &cancelBody{resp.Body, cancel}
 	return resp, nil

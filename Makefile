@@ -1,0 +1,60 @@
+# Everything that is done with this repository, by name; "make" lists it.
+# "make test" is what CI runs, and all of it.
+
+GO ?= go
+FUZZTIME ?= 20s
+BENCH ?= .
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help build test check lint cross bench fuzz docs deps clean
+
+# A checkout that belongs to another user, or has no git beside it, cannot
+# stamp what it builds; only "make build" asks for the stamp.
+test check lint cross bench fuzz docs: export GOFLAGS := $(strip $(GOFLAGS) -buildvcs=false)
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## build ./gobuild
+	CGO_ENABLED=0 $(GO) build -trimpath -o gobuild ./cmd/gobuild
+
+test: deps check ## what CI runs: all checks, cross-compilation, all tests
+	.ci/cross quick
+	.ci/unit
+	@echo
+	@echo "make test: ran gofmt, go vet, staticcheck, the rules of the rooms and of the documentation,"
+	@echo "make test: cross-compilation to every operating system and architecture, and all tests (see above)."
+
+check: lint ## format, vet, staticcheck, dependency rules, docs up to date
+	$(GO) test -run '^(TestRooms|TestDoc|TestGenerated|TestReadme|TestExamples)' ./cmd/gobuild
+
+lint: ## format, vet, staticcheck
+	@unformatted=$$(gofmt -l cmd pkg); if [ -n "$$unformatted" ]; then \
+		echo "not gofmt'd (run gofmt -w on them):"; echo "$$unformatted"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+cross: ## compile and link gobuild for every port that it is meant for
+	.ci/cross all
+
+bench: ## run the benchmarks (BENCH=regexp)
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+
+fuzz: ## run each fuzz target for FUZZTIME (20s)
+	.ci/fuzz $(FUZZTIME)
+
+docs: ## write man/ and completions/ anew
+	rm -rf man completions
+	mkdir -p completions
+	$(GO) run ./cmd/gobuild man man
+	$(GO) run ./cmd/gobuild completion bash > completions/gobuild.bash
+	$(GO) run ./cmd/gobuild completion zsh > completions/_gobuild
+	$(GO) run ./cmd/gobuild completion fish > completions/gobuild.fish
+	$(GO) run ./cmd/gobuild completion powershell > completions/gobuild.ps1
+
+deps: ## install what the tests need (as root on Debian), or name what is missing
+	.ci/deps
+
+clean: ## remove what make build made
+	rm -f gobuild

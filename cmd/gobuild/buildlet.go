@@ -1,0 +1,224 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"gobuild/pkg/builderkey"
+	"gobuild/pkg/buildlet"
+	"gobuild/pkg/hint"
+	"gobuild/pkg/version"
+)
+
+// buildletFlags are the flags of "gobuild buildlet".
+type buildletFlags struct {
+	workDir, listen, hostType, hostname, healthAddr string
+	halt, reboot, powerOff, version, dev            bool
+	passEnv                                         []string
+	keyFile                                         string
+	maxUnpack                                       int64
+}
+
+// newBuildletCommand returns "gobuild buildlet".
+func newBuildletCommand(a *app) *cobra.Command {
+	var f buildletFlags
+	cmd := &cobra.Command{
+		Use:     "buildlet",
+		GroupID: groupOwner,
+		Short:   "Work on this machine: unpack files, run commands, send results",
+		Long: `Buildlet does the work of a farm on this machine: it unpacks what it is sent,
+runs commands and streams back what they print, inside a work directory whose
+content may be deleted at any time.
+
+With --reverse-type it registers with a coordinator, gobuild's or upstream's,
+and stays registered: when the link is lost it tries again, with growing
+pauses. The builder key comes from --key-file, else from $GO_BUILD_KEY_PATH,
+~/.gobuildkey-HOSTTYPE or ~/.gobuildkey. Without --reverse-type it listens; the
+environment variables META_password, META_tls_cert and META_tls_key protect
+that (a value @FILE names a file).
+
+Whoever reaches a buildlet runs commands as its user: run it as one that owns
+nothing else.`,
+		Example: `  gobuild buildlet --dev --reverse-type=host-linux-amd64-localdev
+  gobuild buildlet -coordinator=farm.example:443 -reverse-type=host-linux-riscv64 -workdir=/data/work
+  gobuild buildlet -listen=localhost:5936`,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.buildlet(cmd.Context(), f) },
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&f.hostType, "reverse-type", "", "register with the coordinator as this host `TYPE`")
+	flags.StringVar(&f.hostname, "hostname", "", "`NAME` to register under (default $HOSTNAME, else the machine's)")
+	flags.StringVar(&f.workDir, "workdir", "", "work `DIR`ectory, which has to exist (default: one made among the temporary files, emptied at start)")
+	flags.StringVar(&f.listen, "listen", "AUTO", "`ADDR` to listen on without --reverse-type; AUTO is localhost:5936")
+	flags.StringVar(&f.healthAddr, "health-addr", "127.0.0.1:8080", "`ADDR` that answers GET /healthz beside --reverse-type; empty for none")
+	flags.StringVar(&f.keyFile, "key-file", "", "`FILE` with the builder key")
+	flags.BoolVar(&f.halt, "halt", false, "accepted for upstream's command lines; the buildlet ends at /halt in any case, the machine stays up")
+	flags.BoolVar(&f.powerOff, "halt-powers-off-machine", false, "power this machine off when the buildlet is told to halt")
+	flags.BoolVar(&f.reboot, "reboot", false, "reboot this machine when the buildlet is told to halt")
+	flags.StringSliceVar(&f.passEnv, "pass-env", nil, "`NAME`s of variables that commands inherit although they look like secrets")
+	flags.Int64Var(&f.maxUnpack, "max-unpack", 8<<30, "`BYTES` that one archive may unpack to")
+	flags.BoolVar(&f.dev, "dev", false, "development builder key, for a coordinator --dev on this machine")
+	flags.BoolVar(&f.version, "version", false, "print the protocol version, as upstream's buildlet does")
+	bindConfig(flags, "reverse-type", "host-type")
+	bindConfig(flags, "hostname", "hostname")
+	bindConfig(flags, "workdir", "workdir")
+	bindConfig(flags, "health-addr", "health-addr")
+	bindConfig(flags, "key-file", "key-file")
+	cmd.MarkFlagsMutuallyExclusive("reboot", "halt-powers-off-machine")
+	cmd.MarkFlagsMutuallyExclusive("dev", "key-file")
+	cmd.MarkFlagDirname("workdir")
+	return cmd
+}
+
+func (a *app) buildlet(ctx context.Context, f buildletFlags) error {
+	if f.version {
+		_, err := fmt.Fprintf(a.stdout, "buildlet version %d (%s-%s)\nbuilt with %s\n", buildlet.Version, runtime.GOOS, runtime.GOARCH, runtime.Version())
+		return err
+	}
+	log := a.logger()
+	workDir, err := buildlet.PrepareWorkDir(f.workDir, f.hostType)
+	if err != nil {
+		return err
+	}
+	ctx, halt := context.WithCancelCause(ctx)
+	defer halt(nil)
+	opts := buildlet.Options{
+		WorkDir:   workDir,
+		Program:   "gobuild " + version.String(),
+		Halt:      func() { halt(errHalted) },
+		PassEnv:   f.passEnv,
+		MaxUnpack: f.maxUnpack,
+		Log:       log,
+	}
+	worker := &buildlet.Worker{HealthAddr: f.healthAddr, Log: log}
+	if f.hostType != "" {
+		worker.Reverse, err = a.reverse(f)
+	} else {
+		worker.Listen = f.listen
+		if f.listen == "AUTO" {
+			worker.Listen = "localhost:5936"
+		}
+		opts.Password, worker.Certificate, err = a.protection()
+		if err == nil && opts.Password == "" && loopbackOnly("--listen", worker.Listen) != nil {
+			log.Warn("whoever can reach this port may run commands on this machine", "listen", worker.Listen, "hint", "set META_password")
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if worker.Server, err = buildlet.New(opts); err != nil {
+		return err
+	}
+	log.Info("buildlet", "version", buildlet.Version, "workdir", workDir)
+	if err := worker.Run(ctx); err != nil {
+		return err
+	}
+	if !errors.Is(context.Cause(ctx), errHalted) {
+		return nil
+	}
+	action := buildlet.PowerKeep
+	switch {
+	case f.powerOff:
+		action = buildlet.PowerOff
+	case f.reboot:
+		action = buildlet.PowerReboot
+	case f.halt:
+		log.Info("halted; the machine stays up", "hint", "to power it off, start with --halt-powers-off-machine")
+	}
+	return action.Do(context.WithoutCancel(ctx))
+}
+
+// errHalted is why a buildlet ends that was told to.
+var errHalted = errors.New("told to halt")
+
+// reverse returns what registers this machine.
+func (a *app) reverse(f buildletFlags) (*buildlet.Reverse, error) {
+	addr, err := a.coordinatorAddr()
+	if err != nil {
+		return nil, err
+	}
+	dialer, err := a.dialer(f.dev)
+	if err != nil {
+		return nil, err
+	}
+	log := a.logger()
+	return &buildlet.Reverse{
+		Coordinator: addr,
+		HostType:    f.hostType,
+		Hostname:    a.hostname(f.hostname),
+		Dialer:      dialer,
+		Log:         log,
+		Key: func() (string, error) {
+			switch {
+			case f.dev:
+				return builderkey.DevMaster().Key(f.hostType), nil
+			case f.keyFile != "":
+				return builderkey.ReadKey(f.keyFile)
+			}
+			found, err := builderkey.Find(f.hostType, a.getenv)
+			if err != nil {
+				return "", err
+			}
+			if found.Warning != "" {
+				log.Warn(found.Warning)
+			}
+			log.Info("builder key", "file", found.File, "fingerprint", builderkey.Fingerprint(found.Key))
+			return found.Key, nil
+		},
+	}, nil
+}
+
+// hostname returns the name to register under (build protocol, section 2.2).
+func (a *app) hostname(given string) string {
+	if given == "" {
+		given = a.getenv("HOSTNAME")
+	}
+	if given == "" {
+		given, _ = os.Hostname()
+	}
+	if given == "" {
+		given = "buildlet"
+	}
+	return given
+}
+
+// protection returns the password and the certificate of a listening
+// buildlet, from the environment (build protocol, section 3.10).
+func (a *app) protection() (password string, cert *tls.Certificate, err error) {
+	value := map[string]string{}
+	for _, name := range []string{"META_password", "META_tls_cert", "META_tls_key"} {
+		v := a.getenv(name)
+		if file, ok := strings.CutPrefix(v, "@"); ok {
+			f, err := os.Open(file)
+			if err != nil {
+				return "", nil, fmt.Errorf("$%s: %w", name, err)
+			}
+			text, err := io.ReadAll(io.LimitReader(f, 1<<20))
+			f.Close()
+			if err != nil {
+				return "", nil, fmt.Errorf("$%s: %w", name, err)
+			}
+			v = string(text)
+		}
+		value[name] = strings.TrimSpace(v)
+	}
+	certPEM, keyPEM := value["META_tls_cert"], value["META_tls_key"]
+	if (certPEM == "") != (keyPEM == "") {
+		return "", nil, hint.With(errors.New("$META_tls_cert and $META_tls_key come together, and one is missing"), "set both or neither")
+	}
+	if certPEM != "" {
+		pair, err := tls.X509KeyPair([]byte(certPEM), []byte(keyPEM))
+		if err != nil {
+			return "", nil, fmt.Errorf("$META_tls_cert with $META_tls_key: %w", err)
+		}
+		cert = &pair
+	}
+	return value["META_password"], cert, nil
+}

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"crypto/tls"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"gobuild/pkg/buildconfig"
+	"gobuild/pkg/builderkey"
+	"gobuild/pkg/coordinator"
+	"gobuild/pkg/hint"
+	"gobuild/pkg/version"
+)
+
+// coordinatorFlags are the flags of "gobuild coordinator".
+type coordinatorFlags struct {
+	listen, builders, masterKey, tlsCert, tlsKey string
+	dev                                          bool
+}
+
+// newCoordinatorCommand returns "gobuild coordinator".
+func newCoordinatorCommand(a *app) *cobra.Command {
+	var f coordinatorFlags
+	cmd := &cobra.Command{
+		Use:     "coordinator",
+		GroupID: groupMaintainer,
+		Short:   "Serve a farm: machines register here, people get instances of them",
+		Long: `Coordinator serves a farm. Buildlets, gobuild's and upstream's, register with
+it and stand in its reverse pool; people make instances of them with
+"gobuild gomote" and work on them through it. Its status page is at /, the
+configuration at /builders.
+
+It needs the farm's master key, from which the keys of machines and people are
+made, and a certificate. With --dev it takes upstream's development master key,
+which everybody knows, makes itself a certificate, and listens on this machine
+only.`,
+		Example: `  gobuild coordinator --dev
+  gobuild coordinator --listen :443 --master-key master.key --tls-cert farm.crt --tls-key farm.key`,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.coordinate(cmd, f) },
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&f.listen, "listen", "localhost:8119", "`ADDR` to listen on, HOST:PORT")
+	flags.StringVar(&f.builders, "builders", "", "`FILE` with host and builder types as JSON, in the shape of /builders?mode=json (default: one of each for every port)")
+	flags.StringVar(&f.masterKey, "master-key", "", "`FILE` with the farm's master key (default keys/gobuilder-master.key in the home directory)")
+	flags.StringVar(&f.tlsCert, "tls-cert", "", "PEM `FILE` with the certificate, and its chain")
+	flags.StringVar(&f.tlsKey, "tls-key", "", "PEM `FILE` with the certificate's private key")
+	flags.BoolVar(&f.dev, "dev", false, "development master key and self-made certificate, on this machine only")
+	for _, name := range []string{"listen", "builders", "master-key", "tls-cert", "tls-key"} {
+		bindConfig(flags, name, name)
+	}
+	cmd.MarkFlagsRequiredTogether("tls-cert", "tls-key")
+	cmd.MarkFlagsMutuallyExclusive("dev", "master-key")
+	cmd.MarkFlagsMutuallyExclusive("dev", "tls-cert")
+	return cmd
+}
+
+func (a *app) coordinate(cmd *cobra.Command, f coordinatorFlags) error {
+	if f.dev {
+		if err := loopbackOnly("--listen", f.listen); err != nil {
+			return err
+		}
+	}
+	master, err := a.masterKey(f)
+	if err != nil {
+		return err
+	}
+	config, err := readBuilders(f.builders)
+	if err != nil {
+		return err
+	}
+	cert, ca, err := a.certificate(f)
+	if err != nil {
+		return err
+	}
+	log := a.logger()
+	ln, err := net.Listen("tcp", f.listen)
+	if err != nil {
+		return hint.With(fmt.Errorf("listen on %s: %w", f.listen, err), "another program may have the port; choose one with --listen")
+	}
+	c, err := coordinator.New(coordinator.Options{
+		Master: master, Config: config, Dev: f.dev, Log: log,
+		Program: "gobuild " + version.String(),
+	})
+	if err != nil {
+		ln.Close()
+		return err
+	}
+	url := "https://" + reachable(ln.Addr())
+	log.Info("serving", "url", url, "status", url+"/status", "master", master)
+	if f.dev {
+		log.Info("development mode", "ca", ca, "hint", "give --dev to gobuild buildlet and gobuild gomote too")
+	}
+	return c.Serve(cmd.Context(), ln, cert)
+}
+
+// masterKey returns the farm's master key.
+func (a *app) masterKey(f coordinatorFlags) (builderkey.Master, error) {
+	if f.dev {
+		return builderkey.DevMaster(), nil
+	}
+	file := f.masterKey
+	if file == "" {
+		file = filepath.Join(builderkey.Home(a.getenv), "keys", "gobuilder-master.key")
+	}
+	m, err := builderkey.ReadMaster(file)
+	if err != nil && hint.Of(err) == "" {
+		err = hint.With(err, "name the file with --master-key, or try things out with --dev")
+	}
+	return m, err
+}
+
+// certificate returns the server's certificate, and with --dev the file that
+// its clients trust.
+func (a *app) certificate(f coordinatorFlags) (cert tls.Certificate, ca string, err error) {
+	if f.dev {
+		dir, err := a.devDir()
+		if err != nil {
+			return cert, "", err
+		}
+		cert, err = coordinator.DevCertificate(dir)
+		return cert, filepath.Join(dir, coordinator.DevCA), err
+	}
+	if f.tlsCert == "" {
+		return cert, "", hint.With(usageErrorf("no certificate: machines and people register over TLS only"),
+			"give --tls-cert and --tls-key, or try things out with --dev")
+	}
+	if cert, err = tls.LoadX509KeyPair(f.tlsCert, f.tlsKey); err != nil {
+		err = fmt.Errorf("certificate %s with key %s: %w", f.tlsCert, f.tlsKey, err)
+	}
+	return cert, "", err
+}
+
+func readBuilders(file string) (*buildconfig.Config, error) {
+	if file == "" {
+		return buildconfig.Default(), nil
+	}
+	r, err := os.Open(file)
+	if err != nil {
+		return nil, fmt.Errorf("host and builder types: %w", err)
+	}
+	defer r.Close()
+	c, err := buildconfig.Read(r)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return c, nil
+}
+
+// reachable returns addr as one can call it from this machine.
+func reachable(addr net.Addr) string {
+	host, port, err := net.SplitHostPort(addr.String())
+	if ip := net.ParseIP(host); err != nil || ip == nil || !ip.IsUnspecified() && !ip.IsLoopback() {
+		return addr.String()
+	}
+	return net.JoinHostPort("localhost", port)
+}

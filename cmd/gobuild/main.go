@@ -1,0 +1,14 @@
+// Command gobuild runs a Go build farm from all three sides: the machine that
+// builds, the coordinator that hands the machines out, and the person who
+// debugs on one.
+//
+// The command holds no logic: each of its files reads the flags of one
+// command, makes one call into a package below pkg, and prints what came of
+// it. Results go to stdout; errors, hints, logs and progress go to stderr.
+package main
+
+import "os"
+
+func main() {
+	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.LookupEnv))
+}

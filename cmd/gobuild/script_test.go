@@ -1,0 +1,38 @@
+//go:build !plan9
+
+// The testscript package does not compile on Plan 9.
+
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"gobuild": main})
+}
+
+// TestScript drives the real program by the scripts of testdata/script.
+func TestScript(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 filepath.Join("testdata", "script"),
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(env *testscript.Env) error {
+			// A home and a configuration of its own, so that the machine's
+			// do not leak in.
+			home := filepath.Join(env.WorkDir, "home")
+			config := filepath.Join(home, ".config", "gobuild", "config.yaml")
+			if err := os.MkdirAll(filepath.Dir(config), 0o700); err != nil {
+				return err
+			}
+			env.Setenv("HOME", home)
+			env.Setenv("XDG_CONFIG_HOME", filepath.Join(home, ".config"))
+			return os.WriteFile(config, nil, 0o600)
+		},
+	})
+}

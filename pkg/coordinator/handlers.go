@@ -1,0 +1,161 @@
+package coordinator
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"gobuild/pkg/api"
+	"gobuild/pkg/builderkey"
+)
+
+// maxRequestBody bounds a JSON request, in bytes.
+const maxRequestBody = 64 << 10
+
+// routes is the table of what the coordinator serves.
+func (c *Coordinator) routes() *http.ServeMux {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+api.RouteHealthz, serveOK)
+	mux.HandleFunc("GET "+api.RouteNetcheck, serveOK)
+	mux.HandleFunc(api.RouteReverse, c.serveReverse)
+	mux.HandleFunc(api.RouteRevdial, c.serveRevdial)
+	mux.HandleFunc("GET /{$}", c.serveStatusPage)
+	mux.HandleFunc("GET "+api.RouteStatus, c.serveStatusPage)
+	mux.HandleFunc("GET "+api.RouteBuilders, c.serveBuildersPage)
+	mux.HandleFunc("GET "+api.RouteVersion, func(w http.ResponseWriter, r *http.Request) {
+		writeJSON(w, api.Version{Program: c.opts.Program, Started: c.started, Dev: c.opts.Dev})
+	})
+	mux.HandleFunc("GET "+api.RouteHosts, func(w http.ResponseWriter, r *http.Request) { writeJSON(w, c.pool.snapshot()) })
+	mux.HandleFunc("GET "+api.RouteTypes, func(w http.ResponseWriter, r *http.Request) { writeJSON(w, c.opts.Config) })
+	mux.HandleFunc("GET "+api.RouteWhoami, c.withKey("", func(w http.ResponseWriter, r *http.Request, principal string) {
+		writeJSON(w, api.Whoami{Principal: principal})
+	}))
+	mux.HandleFunc("POST "+api.RouteInstances, c.withUser(c.serveCreate))
+	mux.HandleFunc("GET "+api.RouteInstances, c.withUser(func(w http.ResponseWriter, r *http.Request, principal string) {
+		writeJSON(w, c.insts.list(principal))
+	}))
+	mux.HandleFunc("GET "+api.RouteInstance+"{id}", c.withInstance(func(w http.ResponseWriter, r *http.Request, inst *instance, _ string) {
+		writeJSON(w, c.insts.describe(inst))
+	}))
+	mux.HandleFunc("DELETE "+api.RouteInstance+"{id}", c.withInstance(func(w http.ResponseWriter, r *http.Request, inst *instance, principal string) {
+		c.destroy(w, inst, principal)
+	}))
+	mux.HandleFunc("POST "+api.RouteInstance+"{id}"+api.PathKeepAlive, c.withInstance(func(w http.ResponseWriter, r *http.Request, inst *instance, _ string) {
+		done, err := c.insts.use(inst)
+		if err != nil {
+			writeError(w, err)
+			return
+		}
+		done()
+		writeJSON(w, c.insts.describe(inst))
+	}))
+	mux.HandleFunc(api.RouteInstance+"{id}"+api.PathBuildlet+"/{path...}", c.withUser(c.serveBuildlet))
+	mux.HandleFunc("/api/", func(w http.ResponseWriter, r *http.Request) {
+		writeError(w, api.Errorf(api.CodeNotFound, "there is no route %s %.200s", r.Method, r.URL.Path))
+	})
+	return mux
+}
+
+func serveOK(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "ok\n") }
+
+// withKey passes requests on whose key is good. The key's bearer has to be
+// one whose principal begins with prefix.
+func (c *Coordinator) withKey(prefix string, next func(http.ResponseWriter, *http.Request, string)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		principal, key, given := r.BasicAuth()
+		switch {
+		case !given:
+			writeError(w, api.Errorf(api.CodeUnauthorized, "this needs a key and none came").
+				WithHint("the user is user-NAME, the password the key that the farm's maintainer makes with: gobuild keygen user-NAME"))
+		case !c.opts.Master.Verify(principal, key):
+			c.log.Warn("wrong key", "addr", r.RemoteAddr, "principal", principal, "path", r.URL.Path)
+			writeError(w, api.Errorf(api.CodeUnauthorized, "the key is not that of %.100q", principal).
+				WithHint("a key is made for one name, from this coordinator's master key; ask the farm's maintainer"))
+		case !strings.HasPrefix(principal, prefix):
+			writeError(w, api.Errorf(api.CodeForbidden, "%.100q is no user: instances are for principals user-NAME", principal))
+		default:
+			next(w, r, principal)
+		}
+	}
+}
+
+func (c *Coordinator) withUser(next func(http.ResponseWriter, *http.Request, string)) http.HandlerFunc {
+	return c.withKey(builderkey.UserPrefix, next)
+}
+
+// withInstance passes requests on whose bearer owns the living instance {id}.
+func (c *Coordinator) withInstance(next func(http.ResponseWriter, *http.Request, *instance, string)) http.HandlerFunc {
+	return c.withUser(func(w http.ResponseWriter, r *http.Request, principal string) {
+		inst, err := c.insts.get(r.PathValue("id"), principal)
+		if err != nil {
+			writeError(w, err)
+			return
+		}
+		next(w, r, inst, principal)
+	})
+}
+
+// serveCreate answers with a stream of api.CreateEvent.
+func (c *Coordinator) serveCreate(w http.ResponseWriter, r *http.Request, principal string) {
+	var req api.CreateRequest
+	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxRequestBody))
+	if err := dec.Decode(&req); err != nil {
+		writeError(w, api.Errorf(api.CodeBadRequest, "the request is not what it should be: %v", err).
+			WithHint(`as {"builderType":"linux-amd64"}`))
+		return
+	}
+	if req.WaitSeconds < 0 {
+		writeError(w, api.Errorf(api.CodeBadRequest, "waitSeconds is %d", req.WaitSeconds))
+		return
+	}
+	rc := http.NewResponseController(w)
+	enc := json.NewEncoder(w)
+	send := func(ev api.CreateEvent) error {
+		w.Header().Set("Content-Type", api.ContentStream)
+		rc.SetWriteDeadline(time.Now().Add(30 * time.Second))
+		if err := enc.Encode(ev); err != nil {
+			return err
+		}
+		return rc.Flush()
+	}
+	streaming := false
+	inst, err := c.insts.create(r.Context(), principal, req.BuilderType, time.Duration(req.WaitSeconds)*time.Second, func(ev api.CreateEvent) {
+		streaming = true
+		send(ev)
+	})
+	switch {
+	case err != nil && !streaming:
+		writeError(w, err)
+	case err != nil:
+		send(api.CreateEvent{Error: asAPIError(err)})
+	case r.Context().Err() != nil || send(api.CreateEvent{Instance: &inst}) != nil:
+		// Nobody is there to use it.
+		if live, err := c.insts.get(inst.ID, principal); err == nil {
+			c.insts.end(live, "its maker went away before it was there")
+		}
+	}
+}
+
+// asAPIError makes an *api.Error of any error.
+func asAPIError(err error) *api.Error {
+	var e *api.Error
+	switch {
+	case errors.As(err, &e):
+		return e
+	case errors.Is(err, context.Canceled):
+		return api.Errorf(api.CodeUnavailable, "the request was withdrawn")
+	}
+	return api.Errorf(api.CodeInternal, "%v", err)
+}
+
+func writeError(w http.ResponseWriter, err error) { asAPIError(err).Write(w) }
+
+func writeJSON(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	json.NewEncoder(w).Encode(v)
+}
