@@ -24,7 +24,7 @@ test: deps check ## what CI runs: all checks, cross-compilation, all tests
 	.ci/unit
 	@echo
 	@echo "make test: ran gofmt, go vet, staticcheck, the rules of the rooms and of the documentation,"
-	@echo "make test: cross-compilation to every operating system and architecture, and all tests (see above)."
+	@echo "make test: cross-compilation to every operating system (make cross: every port), and all tests (see above)."
 
 check: lint ## format, vet, staticcheck, dependency rules, docs up to date
 	$(GO) test -run '^(TestRooms|TestDoc|TestGenerated|TestReadme|TestExamples)' ./cmd/gobuild

@@ -41,22 +41,6 @@ func walk(cmd *cobra.Command, visit func(*cobra.Command)) {
 	}
 }
 
-// planned are the commands that the documentation and the configuration
-// already speak of. Checks that need the whole tree are skipped until all are
-// there.
-var planned = []string{"buildlet", "coordinator", "gomote", "rehearse", "status"}
-
-// skipUnlessComplete skips the rest of the test if a planned command is missing.
-func skipUnlessComplete(t *testing.T) {
-	t.Helper()
-	root := testTree()
-	for _, name := range planned {
-		if child(root, name) == nil {
-			t.Skipf("gobuild %s is not there yet", name)
-		}
-	}
-}
-
 func TestTree(t *testing.T) {
 	walk(testTree(), func(cmd *cobra.Command) {
 		t.Run(cmd.CommandPath(), func(t *testing.T) {

@@ -13,10 +13,6 @@ import (
 	"gobuild/pkg/hint"
 )
 
-// unboundKeys are the configuration keys that no flag takes its value from,
-// with the reason. A key's place here ends when a flag binds it.
-var unboundKeys = map[string]string{}
-
 func TestConfigKeysSorted(t *testing.T) {
 	names := configKeyNames()
 	if !slices.IsSorted(names) {
@@ -55,14 +51,9 @@ func TestConfigFlags(t *testing.T) {
 			}
 		})
 	})
-	skipUnlessComplete(t)
 	for _, key := range keys {
-		_, exempt := unboundKeys[key]
-		switch {
-		case len(bound[key]) == 0 && !exempt:
+		if len(bound[key]) == 0 {
 			t.Errorf("no flag takes its value from configuration key %s", key)
-		case len(bound[key]) > 0 && exempt:
-			t.Errorf("configuration key %s is bound to %q: take it out of unboundKeys", key, bound[key])
 		}
 	}
 }

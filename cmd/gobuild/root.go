@@ -14,9 +14,19 @@ import (
 // commands lists the constructors of the top-level commands. A command takes
 // part in help, completion, man pages and checks by being here.
 var commands = []func(*app) *cobra.Command{
+	newBuildletCommand,
+	newCoordinatorCommand,
+	newStatusCommand,
+	newRehearseCommand,
+	newGomoteCommand,
 	newVersionCommand,
 	newCompletionCommand,
 	newManCommand,
+	newBuildletCommand,
+	newRehearseCommand,
+	newCoordinatorCommand,
+	newStatusCommand,
+	newGomoteCommand,
 }
 
 // Groups of the top-level commands in the help text, by the people who use
@@ -45,8 +55,8 @@ porter's session on one of them.
 Settings come from flags, then from GOBUILD_* environment variables, then from
 a configuration file, then from defaults. Long flags may be written with one
 dash or two.`,
-		Example: `  gobuild version
-  gobuild completion bash > /etc/bash_completion.d/gobuild`,
+		Example: `  gobuild rehearse
+  gobuild help gomote run`,
 		Version:       version.String(),
 		SilenceUsage:  true,
 		SilenceErrors: true,

@@ -1,0 +1,260 @@
+package buildlet
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"gobuild/pkg/hint"
+)
+
+// Version is the version of upstream's protocol that a Server speaks (build
+// protocol, section 3.2).
+const Version = 29
+
+const (
+	// defaultMaxUnpack is what one archive may unpack to, in bytes. A Go tree
+	// with its build cache stays below a quarter of it.
+	defaultMaxUnpack = 8 << 30
+	// haltDelay lets the answer to /halt reach the caller (section 3.9).
+	haltDelay = time.Second
+	// closeWait bounds the wait for killed commands.
+	closeWait = 10 * time.Second
+	maxDebugX = 1 << 20 // bytes of /debug/x
+	maxStacks = 2 << 20 // bytes of /debug/goroutines
+)
+
+// Options are what a Server needs.
+type Options struct {
+	// WorkDir is the work directory, which has to exist.
+	WorkDir string
+	// Password protects the server by HTTP Basic, whatever the user name;
+	// empty means no protection, as in reverse mode.
+	Password string
+	// Program is the name and version to announce.
+	Program string
+	// Halt is called once, a second after the answer to /halt; nil means
+	// that nothing more happens.
+	Halt func()
+	// Environ is the environment that commands inherit, without its secrets;
+	// nil means os.Environ.
+	Environ []string
+	// PassEnv are the names of variables that commands inherit although they
+	// look like secrets.
+	PassEnv []string
+	// MaxUnpack is how many bytes one archive may unpack to; 0 means 8 GiB.
+	MaxUnpack int64
+	// Log gets what happens; nil means slog.Default.
+	Log *slog.Logger
+}
+
+// Server is a buildlet's HTTP API. It is safe for use by several goroutines.
+type Server struct {
+	opts     Options
+	log      *slog.Logger
+	work     string // absolute path of the work directory
+	root     *os.Root
+	mux      *http.ServeMux
+	haltOnce sync.Once
+
+	ctx    context.Context // ends with Close
+	cancel context.CancelFunc
+	mu     sync.Mutex
+	busy   int
+	closed bool
+	idle   *sync.Cond // on mu: busy has gone down
+}
+
+// New returns a Server. What it keeps for commands below the work directory
+// (tmp, gocache, goplscache) is emptied; all else there stays. The error tells
+// what is wrong with the directory.
+func New(opts Options) (*Server, error) {
+	if opts.Log == nil {
+		opts.Log = slog.Default()
+	}
+	if opts.MaxUnpack == 0 {
+		opts.MaxUnpack = defaultMaxUnpack
+	}
+	if opts.Environ == nil {
+		opts.Environ = os.Environ()
+	}
+	work, err := filepath.Abs(opts.WorkDir)
+	if err != nil {
+		return nil, fmt.Errorf("work directory: %w", err)
+	}
+	root, err := os.OpenRoot(work)
+	if err != nil {
+		return nil, hint.With(fmt.Errorf("work directory: %w", err), "make the directory first; its content may be deleted at any time")
+	}
+	s := &Server{opts: opts, log: opts.Log, work: work, root: root}
+	s.idle = sync.NewCond(&s.mu)
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	for name := range ownDirs {
+		if err := removeAll(root, name); err != nil {
+			root.Close()
+			return nil, fmt.Errorf("empty %s: %w", filepath.Join(work, name), err)
+		}
+	}
+	if err := s.makeOwnDirs(); err != nil {
+		root.Close()
+		return nil, hint.With(fmt.Errorf("work directory %s: %w", work, err), "the buildlet's user has to be able to write there")
+	}
+	s.mux = s.routes()
+	return s, nil
+}
+
+// ServeHTTP answers the requests of the protocol.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
+
+// Busy returns how many commands run now.
+func (s *Server) Busy() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.busy
+}
+
+// Close kills the commands that run, with all that they have started, waits
+// until they are dead, and frees the work directory. New commands are refused.
+func (s *Server) Close() error {
+	s.cancel()
+	deadline := time.AfterFunc(closeWait, s.idle.Broadcast)
+	defer deadline.Stop()
+	start := time.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	for s.busy > 0 && time.Since(start) < closeWait {
+		s.idle.Wait()
+	}
+	err := s.root.Close()
+	if s.busy > 0 {
+		err = errors.Join(err, fmt.Errorf("%d commands are still there %s after they were killed", s.busy, closeWait))
+	}
+	return err
+}
+
+// enter counts a command; it returns false once the server is closed.
+func (s *Server) enter() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return false
+	}
+	s.busy++
+	return true
+}
+
+func (s *Server) leave() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.busy--
+	s.idle.Broadcast()
+}
+
+// routes is the table of the protocol.
+func (s *Server) routes() *http.ServeMux {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/{$}", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, "buildlet running on %s-%s\n", runtime.GOOS, runtime.GOARCH)
+	})
+	mux.HandleFunc("/healthz", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "ok\n") })
+	for path, handler := range map[string]http.HandlerFunc{
+		"/status":           s.serveStatus,
+		"/workdir":          func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, s.work) },
+		"/write":            s.serveWrite,
+		"/writetgz":         s.serveWriteTGZ,
+		"/tgz":              s.serveTGZ,
+		"/ls":               s.serveLs,
+		"/read":             s.serveRead,
+		"/exec":             s.serveExec,
+		"/removeall":        s.serveRemoveAll,
+		"/halt":             s.serveHalt,
+		"/connect-ssh":      serveConnectSSH,
+		"/debug/x":          serveDebugX,
+		"/debug/goroutines": serveGoroutines,
+	} {
+		mux.Handle(path, s.protected(handler))
+	}
+	return mux
+}
+
+// protected lets requests with the right password through (section 3.10).
+func (s *Server) protected(next http.Handler) http.Handler {
+	if s.opts.Password == "" {
+		return next
+	}
+	want := sha256.Sum256([]byte(s.opts.Password))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, password, _ := r.BasicAuth()
+		got := sha256.Sum256([]byte(password))
+		if subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
+			http.Error(w, "invalid password", http.StatusForbidden)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// serveStatus answers with the version alone, as upstream does, unless the
+// caller asks for more.
+func (s *Server) serveStatus(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet {
+		http.Error(w, "requires GET method", http.StatusBadRequest)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	if r.FormValue("gobuild") != "1" {
+		fmt.Fprintf(w, `{"Version":%d}`, Version)
+		return
+	}
+	json.NewEncoder(w).Encode(Status{
+		Version: Version, Program: s.opts.Program,
+		GOOS: runtime.GOOS, GOARCH: runtime.GOARCH,
+		Additions: []string{AdditionRead, AdditionStdin},
+	})
+}
+
+func (s *Server) serveHalt(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodPost {
+		http.Error(w, "requires POST method", http.StatusBadRequest)
+		return
+	}
+	s.log.Info("told to halt", "addr", r.RemoteAddr)
+	s.haltOnce.Do(func() {
+		if s.opts.Halt != nil {
+			time.AfterFunc(haltDelay, s.opts.Halt)
+		}
+	})
+}
+
+func serveConnectSSH(w http.ResponseWriter, r *http.Request) {
+	http.Error(w, "connect-ssh: this buildlet has no ssh server", http.StatusNotImplemented)
+}
+
+func serveDebugX(w http.ResponseWriter, r *http.Request) {
+	n, err := strconv.Atoi(r.FormValue("n"))
+	if err != nil || n < 0 {
+		http.Error(w, "bad 'n' parameter", http.StatusBadRequest)
+		return
+	}
+	io.WriteString(w, strings.Repeat("X", min(n, maxDebugX)))
+}
+
+func serveGoroutines(w http.ResponseWriter, r *http.Request) {
+	buf := make([]byte, maxStacks)
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Write(buf[:runtime.Stack(buf, true)])
+}

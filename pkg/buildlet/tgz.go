@@ -1,0 +1,123 @@
+package buildlet
+
+import (
+	"archive/tar"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"path/filepath"
+	"runtime"
+
+	"github.com/klauspost/pgzip"
+)
+
+// pgzipBlock is the piece that one goroutine compresses, in bytes. A machine
+// may have 512 MiB of memory in all.
+const pgzipBlock = 256 << 10
+
+// serveTGZ sends a directory as a tar.gz (section 3.5).
+func (s *Server) serveTGZ(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet {
+		http.Error(w, "requires GET method", http.StatusBadRequest)
+		return
+	}
+	dir, err := cleanPath(r.FormValue("dir"))
+	if err != nil {
+		http.Error(w, fmt.Sprintf("invalid 'dir' parameter: %v", err), http.StatusBadRequest)
+		return
+	}
+	if _, err := s.root.Stat(dir); err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/x-gzip") // as upstream's, which net/http finds by sniffing
+	if err := s.tarTo(w, dir); err != nil {
+		s.log.Warn("archive not sent whole", "dir", dir, "err", err)
+		panic(http.ErrAbortHandler) // so that the receiver sees the break
+	}
+}
+
+// tarTo writes what lies below dir to w, in lexical order.
+func (s *Server) tarTo(w io.Writer, dir string) error {
+	zw := pgzip.NewWriter(w)
+	if err := zw.SetConcurrency(pgzipBlock, max(runtime.GOMAXPROCS(0), 1)); err != nil {
+		return err
+	}
+	tw := tar.NewWriter(zw)
+	err := s.walk(dir, func(name, rel string, info fs.FileInfo) error {
+		link := ""
+		if info.Mode().Type() == fs.ModeSymlink {
+			var err error
+			if link, err = s.root.Readlink(name); err != nil {
+				return err
+			}
+		}
+		if info.Mode().Type() == fs.ModeSocket {
+			return nil // has no form in an archive
+		}
+		h, err := tar.FileInfoHeader(info, filepath.ToSlash(link))
+		if err != nil {
+			return err
+		}
+		if h.Name = rel; rel == "" {
+			h.Name = filepath.Base(name) // a file was asked for
+		}
+		if info.IsDir() {
+			h.Name += "/"
+		}
+		if err := tw.WriteHeader(h); err != nil {
+			return err
+		}
+		if !info.Mode().IsRegular() {
+			return nil
+		}
+		f, err := s.root.Open(name)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		_, err = io.CopyN(tw, f, info.Size())
+		return err
+	})
+	if err != nil {
+		zw.Close() // ends its goroutines
+		return err
+	}
+	if err := tw.Close(); err != nil {
+		return err
+	}
+	return zw.Close()
+}
+
+// walk calls fn for everything below dir in lexical order, without following
+// links: name is relative to the work directory in the system's notation, rel
+// to dir with slashes. A dir that is itself a link is followed. If fn returns
+// fs.SkipDir for a directory, what is below it is left out.
+func (s *Server) walk(dir string, fn func(name, rel string, info fs.FileInfo) error) error {
+	sub := s.root
+	if dir != "." {
+		info, err := s.root.Stat(dir)
+		if err != nil {
+			return err
+		}
+		if !info.IsDir() {
+			return fn(dir, "", info)
+		}
+		if sub, err = s.root.OpenRoot(dir); err != nil {
+			return err
+		}
+		defer sub.Close()
+	}
+	return fs.WalkDir(sub.FS(), ".", func(rel string, _ fs.DirEntry, err error) error {
+		if err != nil || rel == "." {
+			return err
+		}
+		name := filepath.Join(dir, filepath.FromSlash(rel))
+		info, err := s.root.Lstat(name) // d.Info would go by a path of its own
+		if err != nil {
+			return err
+		}
+		return fn(name, rel, info)
+	})
+}

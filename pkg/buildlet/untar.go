@@ -1,0 +1,281 @@
+package buildlet
+
+import (
+	"archive/tar"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/klauspost/compress/gzip"
+)
+
+// fetchWait bounds the download of an archive by its URL.
+const fetchWait = 30 * time.Minute
+
+// serveWriteTGZ unpacks an archive (section 3.4): the body of a PUT, or what
+// lies at the URL that a POST names.
+func (s *Server) serveWriteTGZ(w http.ResponseWriter, r *http.Request) {
+	dir, err := cleanDir(r.URL.Query().Get("dir"))
+	if err != nil {
+		http.Error(w, fmt.Sprintf("invalid 'dir' parameter: %v", err), http.StatusBadRequest)
+		return
+	}
+	var body io.Reader
+	switch r.Method {
+	case http.MethodPut:
+		body = r.Body
+	case http.MethodPost:
+		archive := r.FormValue("url")
+		if archive == "" {
+			http.Error(w, "missing url POST param", http.StatusBadRequest)
+			return
+		}
+		if dir == "go1.4" {
+			if info, err := s.root.Stat(dir); err == nil && info.IsDir() {
+				io.WriteString(w, "SKIP") // the bootstrap toolchain is there
+				return
+			}
+		}
+		ctx, cancel := context.WithTimeoutCause(r.Context(), fetchWait, fmt.Errorf("not fetched within %s", fetchWait))
+		defer cancel()
+		resp, err := fetch(ctx, archive)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		defer resp.Close()
+		body = resp
+	default:
+		http.Error(w, "requires PUT or POST method", http.StatusBadRequest)
+		return
+	}
+	if err := s.untar(body, dir); err != nil {
+		s.log.Warn("archive not unpacked", "dir", dir, "err", err)
+		status := http.StatusInternalServerError
+		var bad *archiveError
+		if errors.As(err, &bad) {
+			status = bad.status
+		}
+		http.Error(w, err.Error(), status)
+		return
+	}
+	io.WriteString(w, "OK")
+}
+
+// fetch opens what lies at a URL.
+func fetch(ctx context.Context, archive string) (io.ReadCloser, error) {
+	u, err := url.Parse(archive)
+	if err == nil && u.Scheme != "http" && u.Scheme != "https" {
+		err = fmt.Errorf("scheme %q is not supported", u.Scheme)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("fetching URL %s: %w", archive, err)
+	}
+	req, err := http.NewRequestWithContext(ctx, "GET", archive, nil)
+	if err != nil {
+		return nil, fmt.Errorf("fetching URL %s: %w", u.Redacted(), err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		var ue *url.Error
+		if errors.As(err, &ue) {
+			err = ue.Err
+		}
+		return nil, fmt.Errorf("fetching URL %s: %w", u.Redacted(), err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		resp.Body.Close()
+		return nil, fmt.Errorf("writetgz: fetching provided URL %q: %s", u.Redacted(), resp.Status)
+	}
+	return resp.Body, nil
+}
+
+// archiveError is what is wrong with an archive, not with this machine.
+type archiveError struct {
+	status int
+	text   string
+}
+
+func (e *archiveError) Error() string { return e.text }
+
+func badArchive(format string, args ...any) error {
+	return &archiveError{http.StatusBadRequest, fmt.Sprintf(format, args...)}
+}
+
+// unpacking is the unpacking of one archive.
+type unpacking struct {
+	root    *os.Root
+	dir     string // below the root
+	began   time.Time
+	left    int64 // bytes that may still be written
+	limit   string
+	written int // entries
+	dirs    []dirEntry
+}
+
+// dirEntry is a directory whose mode and time are set at the end, as a mode
+// without write permission would keep its content out and the content would
+// change its time.
+type dirEntry struct {
+	name  string
+	mode  fs.FileMode
+	mtime time.Time
+}
+
+// untar unpacks r, a tar.gz, below dir. What was unpacked before an error
+// stays; the error says how much that was.
+func (s *Server) untar(r io.Reader, dir string) error {
+	zr, err := gzip.NewReader(r)
+	if err != nil {
+		return badArchive("requires gzip-compressed body: %v", err)
+	}
+	defer zr.Close()
+	if err := s.root.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	u := &unpacking{root: s.root, dir: dir, began: time.Now(), left: s.opts.MaxUnpack,
+		limit: fmt.Sprintf("the limit of %d bytes for one archive", s.opts.MaxUnpack)}
+	if free, ok := freeBytes(s.work); ok && free < u.left {
+		u.left, u.limit = free, fmt.Sprintf("the %d bytes that are free on the disk", free)
+	}
+	tr := tar.NewReader(zr)
+	for {
+		h, err := tr.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return badArchive("tar error: %v (after %d entries)", err, u.written)
+		}
+		if err := u.entry(h, tr); err != nil {
+			return err
+		}
+		u.written++
+	}
+	// What follows the archive's end is checked too: a cut-off stream shows
+	// in the checksum.
+	if _, err := io.Copy(io.Discard, io.LimitReader(zr, u.left+1)); err != nil {
+		return badArchive("tar error: %v (after %d entries)", err, u.written)
+	}
+	return u.finish()
+}
+
+// entry unpacks one entry.
+func (u *unpacking) entry(h *tar.Header, r io.Reader) error {
+	if h.Typeflag == tar.TypeXGlobalHeader {
+		return nil
+	}
+	rel, err := cleanPath(h.Name)
+	if err != nil {
+		return badArchive("tar file contained invalid name %q: %v", h.Name, err)
+	}
+	name := filepath.Join(u.dir, rel)
+	mode := fs.FileMode(h.Mode) & fs.ModePerm // setuid and its kin are not for strangers to set
+	mtime := h.ModTime
+	if mtime.After(u.began) {
+		mtime = u.began
+	}
+	if dir := filepath.Dir(name); dir != "." && h.Typeflag != tar.TypeDir {
+		if err := u.root.MkdirAll(dir, 0o755); err != nil {
+			return u.failed(h, err)
+		}
+	}
+	switch h.Typeflag {
+	case tar.TypeDir:
+		if err := u.root.MkdirAll(name, 0o755); err != nil {
+			return u.failed(h, err)
+		}
+		u.dirs = append(u.dirs, dirEntry{name, mode, mtime})
+	case tar.TypeReg, tar.TypeGNUSparse:
+		if h.Size > u.left {
+			return &archiveError{http.StatusRequestEntityTooLarge,
+				fmt.Sprintf("tar file entry %q of %d bytes goes beyond %s (after %d entries)", h.Name, h.Size, u.limit, u.written)}
+		}
+		u.left -= h.Size
+		if err := replaceFile(u.root, name, mode, mtime, r); err != nil {
+			var pe *fs.PathError
+			if errors.As(err, &pe) {
+				return u.failed(h, err)
+			}
+			return badArchive("tar error: %v (after %d entries)", err, u.written)
+		}
+	case tar.TypeSymlink:
+		if leadsOut(name, h.Linkname) {
+			return badArchive("tar file entry %q is a link to %q, which is outside of the work directory", h.Name, h.Linkname)
+		}
+		if err := u.clear(name); err != nil {
+			return u.failed(h, err)
+		}
+		if err := u.root.Symlink(filepath.FromSlash(h.Linkname), name); err != nil {
+			return u.failed(h, err)
+		}
+	case tar.TypeLink:
+		target, err := cleanPath(h.Linkname)
+		if err != nil {
+			return badArchive("tar file entry %q is a hard link to %q, which is outside of the archive: %v", h.Name, h.Linkname, err)
+		}
+		if target = filepath.Join(u.dir, target); target == name {
+			return nil
+		}
+		if err := u.clear(name); err != nil {
+			return u.failed(h, err)
+		}
+		if err := u.root.Link(target, name); err != nil {
+			return u.failed(h, err)
+		}
+	default:
+		return badArchive("tar file entry %q contained unsupported file type %v", h.Name, h.FileInfo().Mode())
+	}
+	return nil
+}
+
+// clear removes a file or link that a link is to take the place of.
+func (u *unpacking) clear(name string) error {
+	err := u.root.Remove(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// failed says which entry could not be written. A path that leads out of the
+// work directory through a link is the archive's fault.
+func (u *unpacking) failed(h *tar.Header, err error) error {
+	err = fmt.Errorf("tar file entry %q (after %d entries): %w", h.Name, u.written, err)
+	if strings.Contains(err.Error(), "path escapes from parent") {
+		return badArchive("%v", err)
+	}
+	return err
+}
+
+// finish sets the modes and times of directories, the deepest first.
+func (u *unpacking) finish() error {
+	for i := len(u.dirs) - 1; i >= 0; i-- {
+		d := u.dirs[i]
+		if err := u.root.Chmod(d.name, d.mode); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+			return err
+		}
+		u.root.Chtimes(d.name, d.mtime, d.mtime)
+	}
+	return nil
+}
+
+// leadsOut reports whether a symbolic link at name, relative to the work
+// directory, to target leads out of it, going by the names.
+func leadsOut(name, target string) bool {
+	target = filepath.ToSlash(target)
+	if target == "" || path.IsAbs(target) || filepath.IsAbs(filepath.FromSlash(target)) || filepath.VolumeName(filepath.FromSlash(target)) != "" {
+		return true
+	}
+	at := path.Join(path.Dir(filepath.ToSlash(name)), target)
+	return at == ".." || strings.HasPrefix(at, "../")
+}
