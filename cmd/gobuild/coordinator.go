@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/tls"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -77,6 +78,7 @@ func (a *app) coordinate(cmd *cobra.Command, f coordinatorFlags) error {
 		return err
 	}
 	log := a.logger()
+	slog.SetDefault(log) // the revdial package logs there
 	ln, err := net.Listen("tcp", f.listen)
 	if err != nil {
 		return hint.With(fmt.Errorf("listen on %s: %w", f.listen, err), "another program may have the port; choose one with --listen")

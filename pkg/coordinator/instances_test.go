@@ -191,7 +191,7 @@ func TestCreateQueues(t *testing.T) {
 		t.Errorf("withdrawn: %+v", r)
 	}
 	f.await("ann's request is gone", func() bool { return f.pool.snapshot().Types[0].Waiting == 2 })
-	f.join("board", testType+"") // registers; goes to bob at once
+	f.joinWith("board", testType, nil) // goes to bob at once
 	r := <-results
 	if r.who != "bob" || r.err != nil {
 		t.Fatalf("the first in line got: %+v", r)

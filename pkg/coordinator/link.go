@@ -62,6 +62,13 @@ func (l *link) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// Close is called by the dialer. It does so unasked, and without an error
+// before, for one reason only.
+func (l *link) Close() error {
+	l.end(errors.New("the buildlet sent a control line that is not JSON"))
+	return l.Conn.Close()
+}
+
 func (l *link) Write(p []byte) (int, error) {
 	n, err := l.Conn.Write(p)
 	if err != nil {

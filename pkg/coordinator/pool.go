@@ -44,10 +44,10 @@ func (p *pool) add(h *host) {
 		h.evict(context.Canceled)
 		return
 	}
+	h.log.Info("registered", "version", h.version)
 	p.hosts = append(p.hosts, h)
 	p.c.work.Go(func() { p.c.tend(h) })
 	p.mu.Unlock()
-	h.log.Info("registered", "version", h.version)
 }
 
 // ready makes h available: it has answered with its status.
