@@ -284,7 +284,7 @@ func halts(t *testing.T, c upstream.Client, p *process) {
 	}
 }
 
-func makeTar(t *testing.T, when time.Time, files map[string][]byte) []byte {
+func makeTar(t testing.TB, when time.Time, files map[string][]byte) []byte {
 	t.Helper()
 	var buf bytes.Buffer
 	zw := gzip.NewWriter(&buf)

@@ -148,7 +148,7 @@ func cleanEnv() []string {
 }
 
 // freeAddr returns an address on loopback that was free a moment ago.
-func freeAddr(t *testing.T) string {
+func freeAddr(t testing.TB) string {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

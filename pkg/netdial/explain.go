@@ -23,7 +23,18 @@ func Explain(err error, addr string, took time.Duration) error {
 		return nil
 	}
 	advice := remedy(err, addr)
-	wrapped := fmt.Errorf("dial %s: %w (after %s)", addr, err, took.Round(time.Millisecond))
+	waited := took.Round(time.Millisecond).String()
+	if took < time.Millisecond {
+		waited = "less than 1ms"
+	}
+	at := addr
+	if oe, ok := err.(*net.OpError); ok && oe.Op == "dial" {
+		// Its text says again what was dialled.
+		if err = oe.Err; oe.Addr != nil && oe.Addr.String() != addr {
+			at = fmt.Sprintf("%s (%s)", addr, oe.Addr)
+		}
+	}
+	wrapped := fmt.Errorf("dial %s: %w (after %s)", at, err, waited)
 	if had := hint.Of(err); had != "" {
 		advice = had
 	}
