@@ -3,6 +3,7 @@ package buildlet
 import (
 	"os/exec"
 	"sync"
+	"time"
 )
 
 // group are the processes of one command: those that the system keeps
@@ -11,6 +12,7 @@ import (
 type group struct {
 	cmd    *exec.Cmd
 	cookie string // KEY=VALUE in the environment of all of them
+	began  time.Time
 	sys    groupHandle
 
 	mu   sync.Mutex

@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"strconv"
 	"syscall"
+	"time"
 )
 
 // groupHandle is not needed here: the note group is found by its leader.
@@ -13,7 +14,7 @@ type groupHandle struct{}
 // newGroup makes cmd, not yet started, the leader of a note group.
 func newGroup(cmd *exec.Cmd, cookie string) *group {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Rfork: syscall.RFNOTEG}
-	return &group{cmd: cmd, cookie: cookie}
+	return &group{cmd: cmd, cookie: cookie, began: time.Now()}
 }
 
 // started is called once the command runs.

@@ -5,6 +5,7 @@ package buildlet
 import (
 	"os/exec"
 	"syscall"
+	"time"
 )
 
 // groupHandle is not needed here: the group has its leader's number.
@@ -13,7 +14,7 @@ type groupHandle struct{}
 // newGroup makes cmd, not yet started, the leader of a group of its own.
 func newGroup(cmd *exec.Cmd, cookie string) *group {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	return &group{cmd: cmd, cookie: cookie}
+	return &group{cmd: cmd, cookie: cookie, began: time.Now()}
 }
 
 // started is called once the command runs.

@@ -3,6 +3,7 @@ package buildlet
 import (
 	"os/exec"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/windows"
@@ -14,7 +15,7 @@ type groupHandle struct{ job windows.Handle }
 // newGroup prepares cmd, not yet started, to be put into a job object.
 func newGroup(cmd *exec.Cmd, cookie string) *group {
 	cmd.SysProcAttr = &syscall.SysProcAttr{CreationFlags: windows.CREATE_NEW_PROCESS_GROUP}
-	return &group{cmd: cmd, cookie: cookie}
+	return &group{cmd: cmd, cookie: cookie, began: time.Now()}
 }
 
 // started puts the command, which runs, into its job object.

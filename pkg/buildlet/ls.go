@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
+	"os"
 	"slices"
 	"strconv"
 	"time"
@@ -31,11 +32,11 @@ func (s *Server) serveLs(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	sent := &countWriter{w: w}
 	out := bufio.NewWriterSize(sent, 32<<10)
-	err = s.walk(dir, func(name, rel string, info fs.FileInfo) error {
+	err = s.walk(dir, func(parent *os.Root, base, rel string, info fs.FileInfo) error {
 		if info.IsDir() && slices.Contains(skip, rel) {
 			return fs.SkipDir
 		}
-		if err := s.lsLine(out, name, rel, info, digest); err != nil {
+		if err := lsLine(out, parent, base, rel, info, digest); err != nil {
 			return err
 		}
 		if info.IsDir() && !recursive {
@@ -58,7 +59,7 @@ func (s *Server) serveLs(w http.ResponseWriter, r *http.Request) {
 }
 
 // lsLine writes the line of one entry.
-func (s *Server) lsLine(out *bufio.Writer, name, rel string, info fs.FileInfo, digest bool) error {
+func lsLine(out *bufio.Writer, parent *os.Root, base, rel string, info fs.FileInfo, digest bool) error {
 	fmt.Fprintf(out, "%s\t%s", info.Mode(), rel)
 	switch {
 	case info.IsDir():
@@ -66,7 +67,7 @@ func (s *Server) lsLine(out *bufio.Writer, name, rel string, info fs.FileInfo, d
 	case info.Mode().IsRegular():
 		fmt.Fprintf(out, "\t%d\t%s", info.Size(), info.ModTime().UTC().Truncate(time.Second).Format(time.RFC3339))
 		if digest {
-			sum, err := s.sha1(name)
+			sum, err := sha1Of(parent, base)
 			if err != nil {
 				return err
 			}
@@ -77,8 +78,9 @@ func (s *Server) lsLine(out *bufio.Writer, name, rel string, info fs.FileInfo, d
 	return out.WriteByte('\n')
 }
 
-func (s *Server) sha1(name string) (string, error) {
-	f, err := s.root.Open(name)
+// sha1Of returns the hex SHA-1 of a file's content.
+func sha1Of(parent *os.Root, base string) (string, error) {
+	f, err := parent.Open(base)
 	if err != nil {
 		return "", err
 	}

@@ -75,12 +75,7 @@ func removeAll(root *os.Root, name string) error {
 }
 
 func emptyRoot(root *os.Root) error {
-	d, err := root.Open(".")
-	if err != nil {
-		return err
-	}
-	names, err := d.Readdirnames(-1)
-	d.Close()
+	names, err := rootNames(root)
 	if err != nil {
 		return err
 	}

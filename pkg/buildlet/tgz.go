@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
+	"os"
 	"path/filepath"
 	"runtime"
 
@@ -45,11 +46,11 @@ func (s *Server) tarTo(w io.Writer, dir string) error {
 		return err
 	}
 	tw := tar.NewWriter(zw)
-	err := s.walk(dir, func(name, rel string, info fs.FileInfo) error {
+	err := s.walk(dir, func(parent *os.Root, base, rel string, info fs.FileInfo) error {
 		link := ""
 		if info.Mode().Type() == fs.ModeSymlink {
 			var err error
-			if link, err = s.root.Readlink(name); err != nil {
+			if link, err = parent.Readlink(base); err != nil {
 				return err
 			}
 		}
@@ -61,7 +62,7 @@ func (s *Server) tarTo(w io.Writer, dir string) error {
 			return err
 		}
 		if h.Name = rel; rel == "" {
-			h.Name = filepath.Base(name) // a file was asked for
+			h.Name = filepath.Base(base) // a file was asked for
 		}
 		if info.IsDir() {
 			h.Name += "/"
@@ -72,7 +73,7 @@ func (s *Server) tarTo(w io.Writer, dir string) error {
 		if !info.Mode().IsRegular() {
 			return nil
 		}
-		f, err := s.root.Open(name)
+		f, err := parent.Open(base)
 		if err != nil {
 			return err
 		}
@@ -88,36 +89,4 @@ func (s *Server) tarTo(w io.Writer, dir string) error {
 		return err
 	}
 	return zw.Close()
-}
-
-// walk calls fn for everything below dir in lexical order, without following
-// links: name is relative to the work directory in the system's notation, rel
-// to dir with slashes. A dir that is itself a link is followed. If fn returns
-// fs.SkipDir for a directory, what is below it is left out.
-func (s *Server) walk(dir string, fn func(name, rel string, info fs.FileInfo) error) error {
-	sub := s.root
-	if dir != "." {
-		info, err := s.root.Stat(dir)
-		if err != nil {
-			return err
-		}
-		if !info.IsDir() {
-			return fn(dir, "", info)
-		}
-		if sub, err = s.root.OpenRoot(dir); err != nil {
-			return err
-		}
-		defer sub.Close()
-	}
-	return fs.WalkDir(sub.FS(), ".", func(rel string, _ fs.DirEntry, err error) error {
-		if err != nil || rel == "." {
-			return err
-		}
-		name := filepath.Join(dir, filepath.FromSlash(rel))
-		info, err := s.root.Lstat(name) // d.Info would go by a path of its own
-		if err != nil {
-			return err
-		}
-		return fn(name, rel, info)
-	})
 }

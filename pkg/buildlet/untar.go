@@ -120,6 +120,11 @@ type unpacking struct {
 	limit   string
 	written int // entries
 	dirs    []dirEntry
+
+	// The directory of the last regular file: files come in runs, and going
+	// down from the root for each would take most of the time.
+	here     *os.Root
+	hereName string
 }
 
 // dirEntry is a directory whose mode and time are set at the end, as a mode
@@ -147,6 +152,7 @@ func (s *Server) untar(r io.Reader, dir string) error {
 	if free, ok := freeBytes(s.work); ok && free < u.left {
 		u.left, u.limit = free, fmt.Sprintf("the %d bytes that are free on the disk", free)
 	}
+	defer u.leave()
 	tr := tar.NewReader(zr)
 	for {
 		h, err := tr.Next()
@@ -184,8 +190,11 @@ func (u *unpacking) entry(h *tar.Header, r io.Reader) error {
 	if mtime.After(u.began) {
 		mtime = u.began
 	}
-	if dir := filepath.Dir(name); dir != "." && h.Typeflag != tar.TypeDir {
-		if err := u.root.MkdirAll(dir, 0o755); err != nil {
+	if h.Typeflag != tar.TypeReg {
+		u.leave() // what follows may be elsewhere under the same name
+	}
+	if h.Typeflag != tar.TypeDir {
+		if err := u.enter(filepath.Dir(name)); err != nil {
 			return u.failed(h, err)
 		}
 	}
@@ -195,13 +204,18 @@ func (u *unpacking) entry(h *tar.Header, r io.Reader) error {
 			return u.failed(h, err)
 		}
 		u.dirs = append(u.dirs, dirEntry{name, mode, mtime})
-	case tar.TypeReg, tar.TypeGNUSparse:
+	case tar.TypeReg:
 		if h.Size > u.left {
 			return &archiveError{http.StatusRequestEntityTooLarge,
 				fmt.Sprintf("tar file entry %q of %d bytes goes beyond %s (after %d entries)", h.Name, h.Size, u.limit, u.written)}
 		}
 		u.left -= h.Size
-		if err := replaceFile(u.root, name, mode, mtime, r); err != nil {
+		base := filepath.Base(name)
+		err := createFile(u.here, base, mode, mtime, r)
+		if errors.Is(err, fs.ErrExist) {
+			err = replaceFile(u.here, base, mode, mtime, r)
+		}
+		if err != nil {
 			var pe *fs.PathError
 			if errors.As(err, &pe) {
 				return u.failed(h, err)
@@ -236,6 +250,34 @@ func (u *unpacking) entry(h *tar.Header, r io.Reader) error {
 		return badArchive("tar file entry %q contained unsupported file type %v", h.Name, h.FileInfo().Mode())
 	}
 	return nil
+}
+
+// enter makes dir and opens it.
+func (u *unpacking) enter(dir string) error {
+	if u.here != nil && u.hereName == dir {
+		return nil
+	}
+	u.leave()
+	here, err := u.root.OpenRoot(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := u.root.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+		here, err = u.root.OpenRoot(dir)
+	}
+	if err != nil {
+		return err
+	}
+	u.here, u.hereName = here, dir
+	return nil
+}
+
+// leave closes the directory of the last regular file.
+func (u *unpacking) leave() {
+	if u.here != nil {
+		u.here.Close()
+		u.here = nil
+	}
 }
 
 // clear removes a file or link that a link is to take the place of.

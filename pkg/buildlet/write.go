@@ -34,6 +34,10 @@ func (s *Server) serveWrite(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "bad mode", http.StatusBadRequest)
 		return
 	}
+	if info, err := s.root.Lstat(name); err == nil && info.IsDir() {
+		http.Error(w, fmt.Sprintf("write %s: is a directory", name), http.StatusInternalServerError)
+		return
+	}
 	if err := s.makeParents(name); err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
@@ -59,23 +63,33 @@ func (s *Server) makeParents(name string) error {
 // name once it is complete. So a sender that goes away leaves what was there;
 // a link at name is replaced, not followed; and a running program can be
 // written anew. The mode holds whatever the umask. A mtime of zero means now.
-func replaceFile(root *os.Root, name string, mode fs.FileMode, mtime time.Time, r io.Reader) (err error) {
-	if info, err := root.Lstat(name); err == nil && info.IsDir() {
-		return &fs.PathError{Op: "write", Path: name, Err: errors.New("is a directory")}
-	}
+func replaceFile(root *os.Root, name string, mode fs.FileMode, mtime time.Time, r io.Reader) error {
 	tmp := filepath.Join(filepath.Dir(name), ".gobuild-"+rand.Text()[:12])
-	f, err := root.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err := createFile(root, tmp, mode, mtime, r); err != nil {
+		return err
+	}
+	if err := root.Rename(tmp, name); err != nil {
+		root.Remove(tmp)
+		return err
+	}
+	return nil
+}
+
+// createFile writes r to name, where nothing may be yet. If that fails, no
+// file is left.
+func createFile(root *os.Root, name string, mode fs.FileMode, mtime time.Time, r io.Reader) (err error) {
+	f, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
 	defer func() {
 		if err != nil {
 			f.Close()
-			root.Remove(tmp)
+			root.Remove(name)
 		}
 	}()
 	if _, err := io.Copy(f, r); err != nil {
-		return fmt.Errorf("write %s: %w", name, err)
+		return err
 	}
 	if err := f.Chmod(mode); err != nil && !errors.Is(err, errors.ErrUnsupported) {
 		return err
@@ -84,7 +98,7 @@ func replaceFile(root *os.Root, name string, mode fs.FileMode, mtime time.Time, 
 		return err
 	}
 	if !mtime.IsZero() {
-		root.Chtimes(tmp, mtime, mtime) // some file systems cannot; the content is what counts
+		root.Chtimes(name, mtime, mtime) // some file systems cannot; the content is what counts
 	}
-	return root.Rename(tmp, name)
+	return nil
 }
