@@ -306,7 +306,8 @@ func (c *Client) form(ctx context.Context, path string, form url.Values) error {
 	return resp.Body.Close()
 }
 
-// upload sends r and waits for the answer, as long as bytes move.
+// upload sends r and waits for the answer, as long as bytes move. It ends with
+// ctx even while a read from r hangs, as one from a terminal may.
 func (c *Client) upload(ctx context.Context, path string, r io.Reader) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -314,7 +315,15 @@ func (c *Client) upload(ctx context.Context, path string, r io.Reader) error {
 		cancel(fmt.Errorf("no byte moved for %s", stallWait))
 	})}
 	defer guard.timer.Stop()
-	resp, err := c.do(ctx, "PUT", path, "", guard, 0)
+	pr, pw := io.Pipe()
+	defer pr.Close()
+	go func() {
+		_, err := io.Copy(pw, guard)
+		pw.CloseWithError(err)
+	}()
+	stop := context.AfterFunc(ctx, func() { pr.CloseWithError(context.Cause(ctx)) })
+	defer stop()
+	resp, err := c.do(ctx, "PUT", path, "", pr, 0)
 	if err != nil {
 		return err
 	}

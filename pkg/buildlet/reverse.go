@@ -2,6 +2,8 @@ package buildlet
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,9 +12,6 @@ import (
 	"net/http"
 	"strconv"
 	"time"
-
-	"crypto/tls"
-	"crypto/x509"
 
 	"gobuild/pkg/hint"
 	"gobuild/pkg/netdial"
@@ -120,10 +119,11 @@ func (r *Reverse) session(ctx context.Context, key string, log *slog.Logger, reg
 	ln := newRevListener(control, dial)
 	registered()
 	srv := &http.Server{
-		Handler:           r.Handler,
-		ReadHeaderTimeout: time.Minute,
-		MaxHeaderBytes:    maxAnswerHeader,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		// There is no time-out: the coordinator may keep a connection for a
+		// later request, and hands out what is dead by then (section 2.6).
+		Handler:        r.Handler,
+		MaxHeaderBytes: maxAnswerHeader,
+		ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
 	stop := context.AfterFunc(ctx, func() { ln.Close() })
 	defer stop()

@@ -31,6 +31,8 @@ const (
 	patience    = 30 * time.Second // for what should take no time
 )
 
+var devMaster = builderkey.DevMaster()
+
 // testFarm is a coordinator that serves on loopback.
 type testFarm struct {
 	*Coordinator
@@ -50,7 +52,7 @@ func testLog() *slog.Logger {
 
 func newFarm(t *testing.T, opts Options) *testFarm {
 	t.Helper()
-	opts.Master = builderkey.DevMaster()
+	opts.Master = devMaster
 	opts.Log = testLog()
 	opts.Program = "gobuild test"
 	c, err := New(opts)

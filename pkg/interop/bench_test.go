@@ -27,7 +27,7 @@ func eachBuildlet(b *testing.B, bench func(b *testing.B, c upstream.Client)) {
 		{"upstream", []string{"buildlet", "-halt=false"}},
 	} {
 		b.Run(peer.name, func(b *testing.B) {
-			addr, work := "localhost:" + port(freeAddr(b)), b.TempDir()
+			addr, work := "localhost:"+port(freeAddr(b)), b.TempDir()
 			cmd := exec.Command(filepath.Join(bin, peer.argv[0]), append(peer.argv[1:], "-listen="+addr, "-workdir="+work)...)
 			cmd.Env = cleanEnv()
 			if err := cmd.Start(); err != nil {
