@@ -20,11 +20,11 @@ build: ## build ./gobuild
 	CGO_ENABLED=0 $(GO) build -trimpath -o gobuild ./cmd/gobuild
 
 test: deps check ## what CI runs: all checks, cross-compilation, all tests
-	.ci/cross quick
+	.ci/cross all
 	.ci/unit
 	@echo
 	@echo "make test: ran gofmt, go vet, staticcheck, the rules of the rooms and of the documentation,"
-	@echo "make test: cross-compilation to every operating system (make cross: every port), and all tests (see above)."
+	@echo "make test: cross-compilation to every port, and all tests (see above)."
 
 check: lint ## format, vet, staticcheck, dependency rules, docs up to date
 	$(GO) test -run '^(TestRooms|TestDoc|TestGenerated|TestReadme|TestExamples)' ./cmd/gobuild
@@ -34,12 +34,14 @@ lint: ## format, vet, staticcheck
 		echo "not gofmt'd (run gofmt -w on them):"; echo "$$unformatted"; exit 1; fi
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
+	cd pkg/interop && $(GO) vet ./... && $(GO) tool -modfile=../../go.mod staticcheck ./...
 
 cross: ## compile and link gobuild for every port that it is meant for
 	.ci/cross all
 
-bench: ## run the benchmarks (BENCH=regexp)
+bench: ## run the benchmarks, those beside upstream's programs too (BENCH=regexp)
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+	cd pkg/interop && $(GO) test -run '^$$' -bench '$(BENCH)' ./...
 
 fuzz: ## run each fuzz target for FUZZTIME (20s)
 	.ci/fuzz $(FUZZTIME)

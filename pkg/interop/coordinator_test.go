@@ -167,7 +167,7 @@ func gomoteSession(t *testing.T, env []string, work string, own bool) {
 		t.Fatal(err)
 	}
 	good("puttar", "-dir", "tree", id, path("x.tar.gz"))
-	want := fmt.Sprintf("\tone\t1\t") // then the time
+	want := "\tone\t1\t" // then the time
 	listing := good("ls", "-R", "-d", id, "tree/x")
 	if !strings.Contains(listing, want) || !strings.Contains(listing, fmt.Sprintf("\t%x\n", sha1.Sum([]byte("22")))) {
 		t.Errorf("ls: %q", listing)
