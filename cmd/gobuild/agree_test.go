@@ -199,3 +199,14 @@ func checkCommand(t *testing.T, where string, args []string) {
 		t.Errorf("%s: %s: %v", where, line, err)
 	}
 }
+
+// No command is there twice: cobra would show both.
+func TestCommandNamesAreUnique(t *testing.T) {
+	seen := map[string]bool{}
+	for _, cmd := range newRootCommand(&app{}).Commands() {
+		if seen[cmd.Name()] {
+			t.Errorf("command %s is there twice", cmd.Name())
+		}
+		seen[cmd.Name()] = true
+	}
+}

@@ -22,11 +22,6 @@ var commands = []func(*app) *cobra.Command{
 	newVersionCommand,
 	newCompletionCommand,
 	newManCommand,
-	newBuildletCommand,
-	newRehearseCommand,
-	newCoordinatorCommand,
-	newStatusCommand,
-	newGomoteCommand,
 }
 
 // Groups of the top-level commands in the help text, by the people who use
