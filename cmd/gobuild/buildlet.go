@@ -160,7 +160,11 @@ func (a *app) reverse(f buildletFlags) (*buildlet.Reverse, error) {
 			case f.dev:
 				return builderkey.DevMaster().Key(f.hostType), nil
 			case f.keyFile != "":
-				return builderkey.ReadKey(f.keyFile)
+				key, err := builderkey.ReadKey(f.keyFile)
+				if err != nil && hint.Of(err) == "" {
+					err = hint.With(err, "--key-file (or GOBUILD_KEY_FILE, or key-file in the config) names the file with the builder key of %s", f.hostType)
+				}
+				return key, err
 			}
 			found, err := builderkey.Find(f.hostType, a.getenv)
 			if err != nil {

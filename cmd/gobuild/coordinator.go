@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -53,7 +54,6 @@ only.`,
 	for _, name := range []string{"listen", "builders", "master-key", "tls-cert", "tls-key"} {
 		bindConfig(flags, name, name)
 	}
-	cmd.MarkFlagsRequiredTogether("tls-cert", "tls-key")
 	cmd.MarkFlagsMutuallyExclusive("dev", "master-key")
 	cmd.MarkFlagsMutuallyExclusive("dev", "tls-cert")
 	return cmd
@@ -64,6 +64,16 @@ func (a *app) coordinate(cmd *cobra.Command, f coordinatorFlags) error {
 		if err := loopbackOnly("--listen", f.listen); err != nil {
 			return err
 		}
+	}
+	switch {
+	case f.dev:
+	case f.tlsCert == "" && f.tlsKey != "":
+		return usageErrorf("--tls-key %s without its certificate: --tls-cert is missing", f.tlsKey)
+	case f.tlsCert != "" && f.tlsKey == "":
+		return usageErrorf("--tls-cert %s without its private key: --tls-key is missing", f.tlsCert)
+	case f.tlsCert == "":
+		return hint.With(usageErrorf("no certificate: machines and people register over TLS only"),
+			"give --tls-cert and --tls-key, or try things out with --dev")
 	}
 	master, err := a.masterKey(f)
 	if err != nil {
@@ -81,7 +91,11 @@ func (a *app) coordinate(cmd *cobra.Command, f coordinatorFlags) error {
 	slog.SetDefault(log) // the revdial package logs there
 	ln, err := net.Listen("tcp", f.listen)
 	if err != nil {
-		return hint.With(fmt.Errorf("listen on %s: %w", f.listen, err), "another program may have the port; choose one with --listen")
+		if op, ok := errors.AsType[*net.OpError](err); ok {
+			err = op.Err // the rest says again where
+		}
+		return hint.With(fmt.Errorf("listen on %s: %w", f.listen, err),
+			"another program may have the port, or this user may not listen there; choose another address with --listen HOST:PORT")
 	}
 	c, err := coordinator.New(coordinator.Options{
 		Master: master, Config: config, Dev: f.dev, Log: log,
@@ -94,7 +108,7 @@ func (a *app) coordinate(cmd *cobra.Command, f coordinatorFlags) error {
 	url := "https://" + reachable(ln.Addr())
 	log.Info("serving", "url", url, "status", url+"/status", "master", master)
 	if f.dev {
-		log.Info("development mode", "ca", ca, "hint", "give --dev to gobuild buildlet and gobuild gomote too")
+		log.Info("development mode", "ca", ca, "hint", "give --dev to gobuild buildlet, status and gomote too")
 	}
 	return c.Serve(cmd.Context(), ln, cert)
 }
@@ -126,10 +140,6 @@ func (a *app) certificate(f coordinatorFlags) (cert tls.Certificate, ca string, 
 		cert, err = coordinator.DevCertificate(dir)
 		return cert, filepath.Join(dir, coordinator.DevCA), err
 	}
-	if f.tlsCert == "" {
-		return cert, "", hint.With(usageErrorf("no certificate: machines and people register over TLS only"),
-			"give --tls-cert and --tls-key, or try things out with --dev")
-	}
 	if cert, err = tls.LoadX509KeyPair(f.tlsCert, f.tlsKey); err != nil {
 		err = fmt.Errorf("certificate %s with key %s: %w", f.tlsCert, f.tlsKey, err)
 	}
@@ -140,14 +150,15 @@ func readBuilders(file string) (*buildconfig.Config, error) {
 	if file == "" {
 		return buildconfig.Default(), nil
 	}
+	const form = "--builders names a JSON file in the shape of a coordinator's page /builders?mode=json"
 	r, err := os.Open(file)
 	if err != nil {
-		return nil, fmt.Errorf("host and builder types: %w", err)
+		return nil, hint.With(fmt.Errorf("host and builder types: %w", err), form)
 	}
 	defer r.Close()
 	c, err := buildconfig.Read(r)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
+		return nil, hint.With(fmt.Errorf("%s: %w", file, err), form)
 	}
 	return c, nil
 }

@@ -28,8 +28,12 @@ func (a *app) coordinatorURL() string {
 // coordinatorAddr returns --coordinator as HOST:PORT.
 func (a *app) coordinatorAddr() (string, error) {
 	u, err := url.Parse(a.coordinatorURL())
-	if err != nil || u.Scheme != "https" || u.Hostname() == "" || strings.Trim(u.Path, "/") != "" {
-		return "", hint.With(usageErrorf("--coordinator %q is no address", a.coordinator), "as farm.example:8119 or https://farm.example")
+	if err != nil || u.Scheme != "https" || u.Hostname() == "" || u.User != nil || strings.Trim(u.Path, "/") != "" {
+		shown := a.coordinator
+		if i := strings.LastIndex(shown, "@"); i >= 0 {
+			shown = "...@" + shown[i+1:] // what stands before may be a password
+		}
+		return "", hint.With(usageErrorf("--coordinator %q is no address", shown), "as farm.example:8119 or https://farm.example")
 	}
 	port := u.Port()
 	if port == "" {
@@ -90,7 +94,7 @@ func loopbackOnly(flag, addr string) error {
 		return nil
 	}
 	return hint.With(usageErrorf("--dev is for this machine only, and %s is %s", flag, addr),
-		"use localhost, or a master key of your own (--master-key)")
+		"everybody knows the development key; give a localhost address, or keys of your own in place of --dev")
 }
 
 // porter is a person who uses a farm.

@@ -2,13 +2,16 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 
 	"gobuild/pkg/gomote"
+	"gobuild/pkg/hint"
 )
 
 // newGomoteCommand returns "gobuild gomote" with all that is below it.
@@ -113,6 +116,7 @@ func (a *app) progress(what string) (gomote.Progress, func()) {
 				progressbar.OptionSetDescription(what),
 				progressbar.OptionSetWriter(a.stderr),
 				progressbar.OptionShowBytes(true),
+				progressbar.OptionThrottle(100*time.Millisecond),
 				progressbar.OptionUseANSICodes(a.coloured(a.stderr)),
 				progressbar.OptionClearOnFinish(),
 			)
@@ -138,7 +142,8 @@ func (a *app) openSource(name string) (r io.ReadCloser, size int64, mode os.File
 	}
 	info, err := f.Stat()
 	if err == nil && info.IsDir() {
-		err = &os.PathError{Op: "send", Path: name, Err: errIsDirectory}
+		err = hint.With(fmt.Errorf("%s is a directory", name),
+			"send what is in it: tar -C %s -czf - . | gobuild gomote puttar -dir DIR INSTANCE -", name)
 	}
 	if err != nil {
 		f.Close()

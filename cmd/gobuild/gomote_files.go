@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"os"
 	"path"
 	"path/filepath"
@@ -15,9 +17,8 @@ import (
 
 	"gobuild/pkg/buildlet"
 	"gobuild/pkg/gomote"
+	"gobuild/pkg/hint"
 )
-
-var errIsDirectory = errors.New("is a directory; make a tar.gz of it and use puttar")
 
 // newGomotePut returns "gobuild gomote put".
 func newGomotePut(a *app, p *porter) *cobra.Command {
@@ -32,12 +33,12 @@ DST stays until the new file is complete.`,
   gobuild gomote put -mode 755 joe-linux-amd64-0 - bin/run.sh < run.sh`,
 		Args:              cobra.RangeArgs(2, 3),
 		ValidArgsFunction: a.completeInstance(p),
-		RunE: a.inSession(p, func(cmd *cobra.Command, s *gomote.Session, args []string) error {
-			src := args[0]
+		RunE: func(cmd *cobra.Command, args []string) error {
+			src := args[1]
 			dst := filepath.Base(src)
 			switch {
-			case len(args) > 1:
-				dst = args[1]
+			case len(args) > 2:
+				dst = args[2]
 			case src == "-":
 				return usageErrorf("where to? standard input has no name: give DST")
 			}
@@ -53,10 +54,14 @@ DST stays until the new file is complete.`,
 				}
 				mode = os.FileMode(bits)
 			}
+			s, err := a.open(cmd.Context(), p, args[0])
+			if err != nil {
+				return err
+			}
 			show, clear := a.progress(dst)
 			defer clear()
 			return s.Put(cmd.Context(), r, size, dst, mode, show)
-		}),
+		},
 	}
 	cmd.Flags().StringVar(&octal, "mode", "", "permission bits, `OCTAL` (default: SRC's, 666 for standard input)")
 	return cmd
@@ -75,24 +80,29 @@ which the machine fetches and completes with a VERSION file.`,
   gobuild gomote puttar -dir go joe-linux-amd64-0 8e1fdea8316d`,
 		Args:              cobra.ExactArgs(2),
 		ValidArgsFunction: a.completeInstance(p),
-		RunE: a.inSession(p, func(cmd *cobra.Command, s *gomote.Session, args []string) error {
-			src := args[0]
-			ctx := cmd.Context()
-			if strings.HasPrefix(src, "http://") || strings.HasPrefix(src, "https://") {
-				return s.PutTarURL(ctx, src, dir)
-			}
+		RunE: func(cmd *cobra.Command, args []string) error {
+			src := args[1]
+			send := func(ctx context.Context, s *gomote.Session) error { return s.PutTarURL(ctx, src, dir) }
 			if _, err := os.Stat(src); err != nil && gomote.IsRevision(src) {
-				return s.PutRevision(ctx, src, dir)
+				send = func(ctx context.Context, s *gomote.Session) error { return s.PutRevision(ctx, src, dir) }
+			} else if !strings.HasPrefix(src, "http://") && !strings.HasPrefix(src, "https://") {
+				r, size, _, err := a.openSource(src)
+				if err != nil {
+					return err
+				}
+				defer r.Close()
+				send = func(ctx context.Context, s *gomote.Session) error {
+					show, clear := a.progress(filepath.Base(src))
+					defer clear()
+					return s.PutTar(ctx, r, size, dir, show)
+				}
 			}
-			r, size, _, err := a.openSource(src)
+			s, err := a.open(cmd.Context(), p, args[0])
 			if err != nil {
 				return err
 			}
-			defer r.Close()
-			show, clear := a.progress(filepath.Base(src))
-			defer clear()
-			return s.PutTar(ctx, r, size, dir, show)
-		}),
+			return send(cmd.Context(), s)
+		},
 	}
 	cmd.Flags().StringVar(&dir, "dir", "", "`DIR` to unpack into, relative to the work directory")
 	return cmd
@@ -160,6 +170,11 @@ new one is complete.`,
 			show, clear := a.progress(args[0])
 			n, err := s.Get(cmd.Context(), args[0], file, a.stdout, show)
 			clear()
+			if refused, ok := errors.AsType[*buildlet.StatusError](err); ok && refused.Status == http.StatusBadRequest {
+				err = hint.With(err, "a directory is fetched as a tar.gz: gobuild gomote gettar -dir %s %s", args[0], s.Instance().ID)
+			} else if ok && refused.Status == http.StatusNotFound {
+				err = hint.With(err, "gobuild gomote ls %s shows what is there", s.Instance().ID)
+			}
 			return a.fetched(file, n, err)
 		}),
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -28,39 +29,47 @@ for; an interrupt withdraws the request.`,
   gobuild gomote create -count 3 linux-amd64
   gobuild gomote create -list`,
 		Args: func(_ *cobra.Command, args []string) error {
-			if want := 1; !list && len(args) != want {
+			switch {
+			case list && len(args) > 0:
+				return fmt.Errorf("-list takes no arguments, but got %q", args[0])
+			case !list && len(args) == 0:
 				return errors.New("which builder type? (-list shows them)")
+			case len(args) > 1:
+				return fmt.Errorf("takes one builder type, but got %d arguments", len(args))
 			}
 			return nil
 		},
 		ValidArgsFunction: a.completeBuilder(p),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := a.client(*p)
-			if err != nil {
-				return err
-			}
 			if list {
-				return a.listBuilders(cmd, c)
+				return a.listBuilders(cmd, p)
 			}
 			if count < 1 {
 				return usageErrorf("-count %d: at least 1", count)
 			}
+			if wait < 0 {
+				return usageErrorf("-wait %s: not before now", wait)
+			}
+			c, err := a.client(*p)
+			if err != nil {
+				return err
+			}
+			req := api.CreateRequest{BuilderType: args[0], WaitSeconds: int(math.Ceil(wait.Seconds()))}
 			made := []api.Instance{}
 			for range count {
-				req := api.CreateRequest{BuilderType: args[0], WaitSeconds: int(wait.Seconds())}
-				inst, err := c.Create(cmd.Context(), req, a.tellWaiting(status))
-				if err != nil {
-					return err
+				var inst api.Instance
+				if inst, err = c.Create(cmd.Context(), req, a.tellWaiting(status)); err != nil {
+					break
 				}
 				made = append(made, inst)
 				if !a.jsonOut {
 					fmt.Fprintln(a.stdout, inst.ID)
 				}
 			}
-			if a.jsonOut {
-				return a.printJSON(made)
+			if a.jsonOut && (err == nil || len(made) > 0) {
+				err = errors.Join(err, a.printJSON(made))
 			}
-			return nil
+			return err
 		},
 	}
 	flags := cmd.Flags()
@@ -78,7 +87,7 @@ func (a *app) tellWaiting(tell bool) func(api.CreateEvent) {
 	return func(ev api.CreateEvent) {
 		msg := ev.Message
 		if ev.Ahead > 0 {
-			msg += fmt.Sprintf("; %d requests are served first", ev.Ahead)
+			msg += fmt.Sprintf("; requests that are served first: %d", ev.Ahead)
 		}
 		if tell && msg != last {
 			fmt.Fprintf(a.stderr, "# waiting: %s\n", printable(msg))
@@ -87,7 +96,12 @@ func (a *app) tellWaiting(tell bool) func(api.CreateEvent) {
 	}
 }
 
-func (a *app) listBuilders(cmd *cobra.Command, c *api.Client) error {
+// listBuilders prints the builder types, which everybody may know.
+func (a *app) listBuilders(cmd *cobra.Command, p *porter) error {
+	c, err := a.clientWith(p.dev, "", "")
+	if err != nil {
+		return err
+	}
 	types, err := c.BuilderTypes(cmd.Context())
 	if err != nil {
 		return err

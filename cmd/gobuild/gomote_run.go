@@ -103,7 +103,7 @@ func (a *app) gomoteRun(ctx context.Context, p *porter, f runFlags, id, command 
 		if err != nil {
 			return err
 		}
-		if f.until != "" && !until.Match(output) {
+		if f.until != "" && state.Started() && !until.Match(output) {
 			fmt.Fprintf(a.stderr, "# round %d: %s, no match; again\n", round, state.Text)
 			continue
 		}
@@ -112,7 +112,7 @@ func (a *app) gomoteRun(ctx context.Context, p *porter, f runFlags, id, command 
 				return err
 			}
 		}
-		return ended(command, state)
+		return ended(command, f.dir, state)
 	}
 }
 
@@ -141,7 +141,9 @@ func (a *app) runOnce(ctx context.Context, s *gomote.Session, command string, op
 	}
 	var refused *buildlet.StatusError
 	if errors.As(err, &refused) && refused.Status == 422 {
-		return state, nil, &exitError{code: 127, err: errors.New(refused.Text)}
+		text := strings.TrimPrefix(refused.Text, "invalid 'cmd' parameter: ")
+		return state, nil, &exitError{code: 127, err: hint.With(fmt.Errorf("%s: %s", s.Instance().Hostname, text),
+			"a command without a slash is looked for in the work directory (gobuild gomote ls %s) and in PATH (-path)", id)}
 	}
 	return state, output.Bytes(), err
 }
@@ -150,14 +152,18 @@ func (a *app) runOnce(ctx context.Context, s *gomote.Session, command string, op
 const exitInterrupted = 130
 
 // ended turns the end of a remote command into the end of this one.
-func ended(command string, state buildlet.ExitState) error {
+func ended(command, dir string, state buildlet.ExitState) error {
 	switch {
 	case state.OK():
 		return nil
 	case state.Started():
 		return &exitError{code: state.Code()} // it has said itself what is wrong
 	}
-	return &exitError{code: state.Code(), err: fmt.Errorf("%s could not be started: %s", command, state.Text)}
+	err := fmt.Errorf("%s could not be started: %s", command, state.Text)
+	if dir != "" {
+		err = hint.With(err, "is there a directory %s? (-dir)", dir)
+	}
+	return &exitError{code: state.Code(), err: err}
 }
 
 // builderEnv returns the environment of a builder type.

@@ -22,6 +22,7 @@ func TestScript(t *testing.T) {
 		Dir:                 filepath.Join("testdata", "script"),
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
+		Cmds:                scriptCmds,
 		Setup: func(env *testscript.Env) error {
 			// A home and a configuration of its own, so that the machine's
 			// do not leak in.

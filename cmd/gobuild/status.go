@@ -25,12 +25,18 @@ needs no key.`,
 		Example: `  gobuild status
   gobuild status --watch --coordinator https://farm.example`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if every <= 0 {
+				return usageErrorf("--every %s: more than nothing", every)
+			}
 			c, err := a.clientWith(dev, "", "")
 			if err != nil {
 				return err
 			}
 			for {
 				pool, err := c.Pool(cmd.Context())
+				if watch && cmd.Context().Err() != nil {
+					return nil // how a watch ends
+				}
 				if err != nil {
 					return err
 				}

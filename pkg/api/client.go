@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"net"
 	"net/http"
 	"net/url"
@@ -45,7 +46,8 @@ type ClientOptions struct {
 	Dialer *netdial.Dialer
 	// UserAgent is sent with each request.
 	UserAgent string
-	// OnRetry, if not nil, is told of each failure that is tried again.
+	// OnRetry, if not nil, is told of each failure that may pass, after which
+	// the request is sent again unless it was the last attempt.
 	OnRetry func(err error)
 }
 
@@ -54,35 +56,49 @@ type ClientOptions struct {
 // It is safe for use by several goroutines. Errors from the coordinator are
 // *Error; others name the address and carry a hint.
 type Client struct {
-	opts   ClientOptions
-	base   *url.URL
-	plain  *http.Client          // sends once
-	retry  *retryablehttp.Client // sends again
-	closer func()
+	opts       ClientOptions
+	base       *url.URL
+	plain      *http.Client          // sends once
+	retry      *retryablehttp.Client // sends again
+	streamWait time.Duration         // streamWait, or a test's
+	closer     func()
 }
 
 // NewClient returns a client without calling the coordinator. The error tells
 // what is wrong with the URL.
 func NewClient(opts ClientOptions) (*Client, error) {
 	base, err := url.Parse(opts.URL)
-	if err != nil || base.Host == "" || base.Scheme != "https" || strings.Trim(base.Path, "/") != "" {
-		return nil, hint.With(fmt.Errorf("coordinator %q is not an address that can be called", opts.URL),
+	if err != nil || base.Host == "" || base.Scheme != "https" || base.User != nil || strings.Trim(base.Path, "/") != "" {
+		shown := opts.URL
+		if i := strings.LastIndex(shown, "@"); i >= 0 {
+			shown = "...@" + shown[i+1:] // what stands before may be a password
+		}
+		return nil, hint.With(fmt.Errorf("coordinator %q is not an address that can be called", shown),
 			"write it as https://HOST:PORT (--coordinator, GOBUILD_COORDINATOR, or coordinator in the config)")
 	}
-	base.Path = ""
+	base = &url.URL{Scheme: base.Scheme, Host: base.Host}
 	if opts.Dialer == nil {
 		opts.Dialer = &netdial.Dialer{}
 	}
 	tr := &http.Transport{
 		DialTLSContext: func(ctx context.Context, _, addr string) (net.Conn, error) {
-			return opts.Dialer.DialTLS(ctx, addr)
+			conn, err := opts.Dialer.DialTLS(ctx, addr)
+			if err != nil {
+				return nil, &dialError{err}
+			}
+			return conn, nil
 		},
 		MaxIdleConnsPerHost: 8,
 		IdleConnTimeout:     90 * time.Second,
 		// A tar.gz is to arrive as it was sent.
 		DisableCompression: true,
 	}
-	c := &Client{opts: opts, base: base, plain: &http.Client{Transport: tr}, closer: tr.CloseIdleConnections}
+	c := &Client{opts: opts, base: base, streamWait: streamWait, closer: tr.CloseIdleConnections}
+	c.plain = &http.Client{
+		Transport: tr,
+		// A coordinator does not redirect; whoever does is not to get the key.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 	c.retry = &retryablehttp.Client{
 		HTTPClient:   c.plain,
 		RetryMax:     retries,
@@ -105,9 +121,10 @@ func (c *Client) worthRetry(ctx context.Context, resp *http.Response, err error)
 	if err != nil {
 		var dns *net.DNSError
 		var cert *tls.CertificateVerificationError
-		lasting := errors.As(err, &cert) || errors.As(err, &dns) && dns.IsNotFound
+		var record tls.RecordHeaderError
+		lasting := errors.As(err, &cert) || errors.As(err, &record) || errors.As(err, &dns) && dns.IsNotFound
 		again = again && !lasting
-	} else if resp != nil && resp.Header.Get("Content-Type") == "application/json" {
+	} else if resp != nil && isJSON(resp) {
 		again = false // the coordinator itself has spoken
 	}
 	if again && c.opts.OnRetry != nil {
@@ -154,18 +171,18 @@ func (c *Client) Instances(ctx context.Context) (list []Instance, err error) {
 
 // Instance returns one instance. It does not count as use.
 func (c *Client) Instance(ctx context.Context, id string) (inst Instance, err error) {
-	return inst, c.get(ctx, InstancePath(id, ""), &inst)
+	return inst, c.onInstance(ctx, "GET", id, "", answerWait, &inst)
 }
 
 // KeepAlive renews the life of an instance.
 func (c *Client) KeepAlive(ctx context.Context, id string) (inst Instance, err error) {
-	return inst, c.call(ctx, "POST", InstancePath(id, PathKeepAlive), answerWait, &inst)
+	return inst, c.onInstance(ctx, "POST", id, PathKeepAlive, answerWait, &inst)
 }
 
 // Destroy ends an instance: what runs there is killed, the work directory
 // emptied, the machine given back to the pool. It returns when that is done.
 func (c *Client) Destroy(ctx context.Context, id string) error {
-	return c.call(ctx, "DELETE", InstancePath(id, ""), destroyWait, nil)
+	return c.onInstance(ctx, "DELETE", id, "", destroyWait, nil)
 }
 
 // BuildletURL returns the base URL of the buildlet protocol of an instance.
@@ -182,8 +199,8 @@ func (c *Client) Create(ctx context.Context, r CreateRequest, progress func(Crea
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	silence := time.AfterFunc(streamWait, func() {
-		cancel(fmt.Errorf("the coordinator said nothing for %s while an instance was being made", streamWait))
+	silence := time.AfterFunc(c.streamWait, func() {
+		cancel(fmt.Errorf("the coordinator said nothing for %s while an instance was being made", c.streamWait))
 	})
 	defer silence.Stop()
 	req, err := http.NewRequestWithContext(ctx, "POST", c.URL()+RouteInstances, bytes.NewReader(body))
@@ -205,12 +222,9 @@ func (c *Client) Create(ctx context.Context, r CreateRequest, progress func(Crea
 	for {
 		var ev CreateEvent
 		if err := dec.Decode(&ev); err != nil {
-			if ctx.Err() != nil {
-				err = context.Cause(ctx)
-			}
-			return Instance{}, fmt.Errorf("POST %s: the coordinator's answer broke off: %w", RouteInstances, err)
+			return Instance{}, c.unreadable(ctx, req, err)
 		}
-		silence.Reset(streamWait)
+		silence.Reset(c.streamWait)
 		switch {
 		case ev.Error != nil:
 			return Instance{}, ev.Error
@@ -224,6 +238,15 @@ func (c *Client) Create(ctx context.Context, r CreateRequest, progress func(Crea
 
 func (c *Client) get(ctx context.Context, path string, out any) error {
 	return c.call(ctx, "GET", path, answerWait, out)
+}
+
+// onInstance calls the route of an instance that ends in suffix. No instance
+// has a name that a server would take for another route.
+func (c *Client) onInstance(ctx context.Context, method, id, suffix string, wait time.Duration, out any) error {
+	if id == "" || id == "." || id == ".." {
+		return Errorf(CodeNotFound, "there is no instance %q", id).WithHint("gobuild gomote list shows yours")
+	}
+	return c.call(ctx, method, InstancePath(id, suffix), wait, out)
 }
 
 // call sends what may be sent twice and decodes the answer into out.
@@ -247,10 +270,29 @@ func (c *Client) call(ctx context.Context, method, path string, wait time.Durati
 	if out == nil {
 		return nil
 	}
-	if err := json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)).Decode(out); err != nil {
-		return fmt.Errorf("%s %s: the answer is not what a coordinator sends: %w", method, path, err)
+	body := &io.LimitedReader{R: resp.Body, N: maxAnswer}
+	err = json.NewDecoder(body).Decode(out)
+	if err != nil && body.N == 0 {
+		err = fmt.Errorf("it is longer than %d bytes", maxAnswer)
 	}
-	return nil
+	return c.unreadable(ctx, req.Request, err)
+}
+
+// unreadable explains an error that came of reading an answer; nil stays nil.
+func (c *Client) unreadable(ctx context.Context, req *http.Request, err error) error {
+	var syntax *json.SyntaxError
+	var ne net.Error
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return fmt.Errorf("%s %s: %w", req.Method, req.URL.Path, context.Cause(ctx))
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.As(err, &ne) && !errors.As(err, &syntax):
+		return hint.With(fmt.Errorf("%s %s: the answer broke off: %w", req.Method, req.URL.Path, err),
+			"%s, or a proxy before it, may have been restarted: try again", c.base.Host)
+	}
+	return hint.With(fmt.Errorf("%s %s: the answer is not what a coordinator sends: %w", req.Method, req.URL.Path, err),
+		"is %s a gobuild coordinator?", c.base.Host)
 }
 
 func (c *Client) authorize(req *http.Request) {
@@ -268,15 +310,27 @@ func (c *Client) failed(ctx context.Context, req *http.Request, start time.Time,
 	if errors.As(err, &ue) {
 		err = ue.Err
 	}
-	if ctx.Err() != nil && hint.Of(err) == "" {
+	var dial *dialError
+	if errors.As(err, &dial) {
+		return fmt.Errorf("%s %s: %w", req.Method, req.URL.Path, err)
+	}
+	if ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
-	err = fmt.Errorf("%s %s: %w", req.Method, req.URL.Path, err)
-	if hint.Of(err) != "" {
-		return err // the dialer has explained it
+	took := time.Since(start)
+	advice := hint.Of(netdial.Explain(err, c.base.Host, took))
+	err = fmt.Errorf("%s %s: %s: %w (after %s)", req.Method, req.URL.Path, c.base.Host, err, max(took.Round(time.Millisecond), time.Millisecond))
+	if advice == "" {
+		return err
 	}
-	return netdial.Explain(err, c.base.Host, time.Since(start))
+	return hint.With(err, "%s", advice)
 }
+
+// dialError is an error of the dialer, which says what was dialled and how
+// long that took.
+type dialError struct{ error }
+
+func (e *dialError) Unwrap() error { return e.error }
 
 // answerError makes an error of an answer other than success.
 func answerError(req *http.Request, resp *http.Response) error {
@@ -284,6 +338,21 @@ func answerError(req *http.Request, resp *http.Response) error {
 	if err := ParseError(resp, body); err != nil {
 		return err
 	}
-	return hint.With(fmt.Errorf("%s %s: %s: %s", req.Method, req.URL.Path, resp.Status, bytes.TrimSpace(body)),
+	text := resp.Status
+	if to := resp.Header.Get("Location"); to != "" {
+		text += " to " + to
+	}
+	// A page is for a browser; of anything else the first line will do.
+	line, _, _ := strings.Cut(strings.TrimSpace(string(body)), "\n")
+	if line != "" && !strings.HasPrefix(line, "<") {
+		text += fmt.Sprintf(": %.200s", strings.TrimSpace(line))
+	}
+	return hint.With(fmt.Errorf("%s %s: %s", req.Method, req.URL.Path, text),
 		"is %s a gobuild coordinator?", req.URL.Host)
+}
+
+// isJSON reports whether an answer says that it is JSON.
+func isJSON(resp *http.Response) bool {
+	kind, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	return err == nil && kind == "application/json"
 }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -57,8 +58,8 @@ func (e *Error) WithHint(format string, args ...any) *Error {
 	return e
 }
 
-// Error returns the message.
-func (e *Error) Error() string { return e.Message }
+// Error returns the message, or the code where there is none.
+func (e *Error) Error() string { return cmp.Or(e.Message, string(e.Code), "unknown error") }
 
 // Hint returns the advice; see package hint.
 func (e *Error) Hint() string { return e.Advice }
@@ -90,7 +91,7 @@ func (e *Error) Write(w http.ResponseWriter) {
 // ParseError returns the Error in the body of a coordinator's answer, or nil
 // if the body is none.
 func ParseError(resp *http.Response, body []byte) error {
-	if resp.Header.Get("Content-Type") != "application/json" {
+	if !isJSON(resp) {
 		return nil
 	}
 	var b errorBody

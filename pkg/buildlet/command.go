@@ -31,10 +31,15 @@ func (s *Server) findCommand(cmd string, sys bool) (path string, status int, err
 			return path, 0, nil
 		}
 	}
-	if path, err = exec.LookPath(native); err != nil {
-		return "", http.StatusUnprocessableEntity, fmt.Errorf("command %q not found", cmd)
+	for _, dir := range filepath.SplitList(lookup(s.opts.Environ, pathVariable)) {
+		if !filepath.IsAbs(dir) {
+			continue // depends on where this process was started
+		}
+		if path, err := exec.LookPath(filepath.Join(dir, native)); err == nil {
+			return path, 0, nil
+		}
 	}
-	return path, 0, nil
+	return "", http.StatusUnprocessableEntity, fmt.Errorf("command %q not found", cmd)
 }
 
 // commandDir returns the directory that a command runs in.
@@ -56,8 +61,11 @@ func (s *Server) commandDir(dir, path string, sys bool) (string, error) {
 // what is inherited, GOROOT_BOOTSTRAP, what the caller gave, what is forced.
 func (s *Server) environ(extra, path []string, dir string) []string {
 	env := s.inherited()
+	if runtime.GOOS == "windows" {
+		env = slices.Insert(env, 0, "GOBUILDEXIT=1") // upstream's batch files hand on their exit code
+	}
 	bootstrap := filepath.Join(s.work, "go1.4")
-	if info, err := s.root.Stat("go1.4"); err != nil || !info.IsDir() {
+	if info, err := s.root().Stat("go1.4"); err != nil || !info.IsDir() {
 		if had := lookup(env, "GOROOT_BOOTSTRAP"); had != "" {
 			bootstrap = had
 		}
@@ -95,7 +103,8 @@ var pathVariable = map[bool]string{true: "path", false: "PATH"}[runtime.GOOS == 
 func (s *Server) inherited() []string {
 	return slices.DeleteFunc(slices.Clone(s.opts.Environ), func(kv string) bool {
 		name, _, _ := strings.Cut(kv, "=")
-		return isSecret(name) && !slices.Contains(s.opts.PassEnv, name)
+		passes := func(pass string) bool { return sameName(pass, name) }
+		return isSecret(name) && !slices.ContainsFunc(s.opts.PassEnv, passes)
 	})
 }
 

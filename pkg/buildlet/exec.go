@@ -14,15 +14,20 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
+	"unicode"
 )
 
 const (
 	// maxForm bounds the form of an exec, in bytes.
 	maxForm = 10 << 20
-	// drainWait bounds the wait for the last output of a command that has
-	// ended with all that it started.
-	drainWait = 5 * time.Second
+	// drainWait and drainBytes bound what is waited for and read of the
+	// output of a command that has ended. Only a process that could not be
+	// killed keeps it from ending at once; what the command itself has
+	// written is in the pipe, which holds no more than that.
+	drainWait  = 5 * time.Second
+	drainBytes = 1 << 20
 )
 
 // serveExec runs a command and streams its output (section 3.7). The header
@@ -77,26 +82,42 @@ func (s *Server) serveExec(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
-	stop := context.AfterFunc(s.ctx, cancel)
+	stop := context.AfterFunc(s.ctx, func() {
+		cancel()
+		rc.SetWriteDeadline(time.Now().Add(closeWait / 2)) // the caller may not read
+	})
 	defer stop()
 	began := time.Now()
 	state := s.run(ctx, cancel, job, stdin, &flushWriter{w, rc}, func() {
 		rc.SetReadDeadline(time.Unix(1, 0)) // ends the reading of stdin
 	})
+	if s.ctx.Err() != nil && state != "ok" {
+		// Without a trailer the caller takes it for a lost buildlet, not for
+		// a command that has failed.
+		panic(http.ErrAbortHandler)
+	}
 	s.log.Info("command ended", "cmd", job.path, "state", state, "took", time.Since(began).Round(time.Millisecond))
 	header.Set("Process-State", state)
 }
 
 // readExecForm returns the form of an exec, and the standard input that
-// follows it if the caller sends one (AdditionStdin).
-func readExecForm(w http.ResponseWriter, r *http.Request) (form url.Values, stdin io.Reader, err error) {
+// follows it if the caller sends one (AdditionStdin). What stands in the
+// query counts for the fields that may stand there.
+func readExecForm(w http.ResponseWriter, r *http.Request) (form url.Values, stdin *partReader, err error) {
+	defer func() {
+		for _, field := range []string{"cmd", "mode", "dir", "debug"} {
+			if values := r.URL.Query()[field]; err == nil && !form.Has(field) && values != nil {
+				form[field] = values
+			}
+		}
+	}()
 	mediaType, params, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if mediaType != "multipart/form-data" {
 		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 		if err := r.ParseForm(); err != nil {
 			return nil, nil, err
 		}
-		return r.Form, nil, nil
+		return r.PostForm, nil, nil
 	}
 	mr := multipart.NewReader(r.Body, params["boundary"])
 	part, err := mr.NextPart()
@@ -112,16 +133,19 @@ func readExecForm(w http.ResponseWriter, r *http.Request) (form url.Values, stdi
 	}
 	// The second part is waited for with the command running: its first byte
 	// may be an answer to the command's output.
-	return form, &partReader{mr: mr}, nil
+	return form, &partReader{mr: mr, body: r.Body}, nil
 }
 
 // partReader reads the part "stdin" of a multipart body.
 type partReader struct {
 	mr   *multipart.Reader
+	body io.Reader // below mr
 	part *multipart.Part
+	err  error // of the last Read
 }
 
-func (p *partReader) Read(b []byte) (int, error) {
+func (p *partReader) Read(b []byte) (n int, err error) {
+	defer func() { p.err = err }()
 	if p.part == nil {
 		part, err := p.mr.NextPart()
 		if err != nil {
@@ -133,6 +157,19 @@ func (p *partReader) Read(b []byte) (int, error) {
 		p.part = part
 	}
 	return p.part.Read(b)
+}
+
+// feed copies the standard input to in and closes that. Then it reads the
+// body to its end, as the connection is watched only from there on. It
+// returns an error if the caller went away on the way.
+func (p *partReader) feed(in io.WriteCloser) error {
+	io.Copy(in, p) // a command that reads no more is none of the caller's fault
+	in.Close()
+	if p.err != nil && p.err != io.EOF {
+		return p.err
+	}
+	_, err := io.Copy(io.Discard, p.body)
+	return err
 }
 
 // flushWriter sends on each write at once.
@@ -176,7 +213,9 @@ func (s *Server) newJob(form url.Values) (*job, int, error) {
 		return nil, http.StatusBadRequest, fmt.Errorf("invalid 'dir' parameter: %w", err)
 	}
 	debug, _ := strconv.ParseBool(form.Get("debug"))
-	j := &job{path: path, args: form["cmdArg"], dir: dir, debug: debug, cookie: cookieName + "=" + rand.Text()}
+	j := &job{path: path, args: form["cmdArg"], dir: dir, debug: debug,
+		// One server may run as a command of another, which has to find them too.
+		cookie: cookieName + "=" + lookup(s.opts.Environ, cookieName) + rand.Text()}
 	j.env = append(s.environ(form["env"], form["path"], dir), j.cookie)
 	j.firewall, _ = strconv.ParseBool(lookup(form["env"], "GO_DISABLE_OUTBOUND_NETWORK"))
 	return j, 0, nil
@@ -189,7 +228,7 @@ const cookieName = "GOBUILD_EXEC_ID"
 // the output cannot be sent any more, the job is killed. In any case all that
 // it has started is dead when run returns. endInput makes a read from stdin
 // return.
-func (s *Server) run(ctx context.Context, cancel context.CancelFunc, j *job, stdin io.Reader, out io.Writer, endInput func()) string {
+func (s *Server) run(ctx context.Context, cancel context.CancelFunc, j *job, stdin *partReader, out io.Writer, endInput func()) string {
 	cmd := exec.Command(j.path, j.args...)
 	cmd.Env, cmd.Dir = j.env, j.dir
 	outR, outW, err := os.Pipe()
@@ -225,20 +264,22 @@ func (s *Server) run(ctx context.Context, cancel context.CancelFunc, j *job, std
 		}
 		return startError(err)
 	}
+	pipe := &outputPipe{f: outR}
 	copied := make(chan struct{})
 	go func() {
 		defer close(copied)
-		if _, err := io.Copy(out, outR); err != nil {
+		if _, err := io.Copy(out, pipe); err != nil {
 			cancel() // nobody listens any more
-			io.Copy(io.Discard, outR)
+			io.Copy(io.Discard, pipe)
 		}
 	}()
 	fed := make(chan struct{})
 	if inW != nil {
 		go func() {
 			defer close(fed)
-			io.Copy(inW, stdin)
-			inW.Close()
+			if stdin.feed(inW) != nil {
+				cancel() // the caller has gone away
+			}
 		}()
 	} else {
 		close(fed)
@@ -251,15 +292,17 @@ func (s *Server) run(ctx context.Context, cancel context.CancelFunc, j *job, std
 	}
 	if inW != nil {
 		inW.Close() // a feeder that waits for room in the pipe gives up
-		endInput()
-		<-fed
+		select {
+		case <-fed:
+		default:
+			endInput()
+			<-fed
+		}
 	}
-	select {
-	case <-copied:
-	case <-time.After(drainWait):
-		outR.Close() // somebody that cannot be killed holds the pipe
-		<-copied
-	}
+	pipe.end()
+	// However slow the caller is, all output goes out before the trailer. One
+	// that has gone away ends this with its connection.
+	<-copied
 	group.close()
 	if waitErr != nil {
 		return startError(waitErr)
@@ -267,8 +310,49 @@ func (s *Server) run(ctx context.Context, cancel context.CancelFunc, j *job, std
 	return "ok"
 }
 
-// startError returns the text of an error of a command's start or end, on one
-// line, as it goes into a trailer.
+// outputPipe is the reading end of a command's output. Once the command has
+// ended, it waits for drainWait and reads drainBytes in all, and no more.
+type outputPipe struct {
+	f      *os.File
+	ended  atomic.Bool
+	waited time.Duration // since ended was seen
+	read   int           // likewise, in bytes
+}
+
+func (p *outputPipe) Read(b []byte) (int, error) {
+	ended := p.ended.Load()
+	if ended {
+		if p.waited >= drainWait || p.read >= drainBytes {
+			return 0, io.EOF
+		}
+		p.f.SetReadDeadline(time.Now().Add(drainWait - p.waited))
+	}
+	began := time.Now()
+	n, err := p.f.Read(b)
+	if ended {
+		p.waited += time.Since(began)
+		p.read += n
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		err = io.EOF
+	}
+	return n, err
+}
+
+// end is called when the command has ended.
+func (p *outputPipe) end() {
+	p.ended.Store(true)
+	p.f.SetReadDeadline(time.Now().Add(drainWait)) // a read may be waiting
+}
+
+// startError returns the text of an error of a command's start or end as it
+// may stand in a trailer: on one line, without control characters.
 func startError(err error) string {
-	return strings.Join(strings.Fields(err.Error()), " ")
+	text := strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, err.Error())
+	return strings.Join(strings.Fields(text), " ")
 }

@@ -25,6 +25,7 @@ func (g *group) kill() {
 	defer g.mu.Unlock()
 	if !g.over {
 		g.signal()
+		g.cmd.Process.Kill() // the leader may have joined another group
 	}
 }
 

@@ -80,7 +80,7 @@ func lsLine(out *bufio.Writer, parent *os.Root, base, rel string, info fs.FileIn
 
 // sha1Of returns the hex SHA-1 of a file's content.
 func sha1Of(parent *os.Root, base string) (string, error) {
-	f, err := parent.Open(base)
+	f, _, err := openRegular(parent, base)
 	if err != nil {
 		return "", err
 	}

@@ -57,21 +57,20 @@ func (a PowerAction) command(goos string, root bool) []string {
 	case "windows":
 		return []string{"shutdown", pick("/s", "/r"), "/t", "0", "/f"}
 	case "plan9":
-		return []string{"fshalt", pick("", "-r")}[:1+len(pick("", "r"))]
+		if reboot {
+			return []string{"fshalt", "-r"}
+		}
+		return []string{"fshalt"}
 	case "linux":
 		argv = []string{"/sbin/shutdown", pick("-P", "-r"), "now"}
-	case "darwin", "dragonfly", "netbsd", "openbsd", "freebsd":
+	case "darwin":
+		argv = []string{"/sbin/shutdown", pick("-h", "-r"), "now"}
+	case "dragonfly", "freebsd", "netbsd", "openbsd":
 		argv = []string{"/sbin/shutdown", pick("-p", "-r"), "now"}
-		if goos == "darwin" && !reboot {
-			argv[1] = "-h"
-		}
 	case "solaris", "illumos":
 		argv = []string{"/usr/sbin/shutdown", "-y", "-g", "0", "-i", pick("5", "6")}
 	case "aix":
-		argv = []string{"/usr/sbin/shutdown", "-F"}
-		if reboot {
-			argv = append(argv, "-r")
-		}
+		argv = []string{"/usr/sbin/shutdown", pick("-F", "-Fr")}
 	default:
 		return nil
 	}

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"net/http"
 	"net/url"
+	"os"
 	"path"
 	"strconv"
 )
@@ -53,7 +54,10 @@ func (c *Client) Read(ctx context.Context, name string) (*File, error) {
 // every buildlet can send. It reads the archive up to the file.
 func (c *Client) ReadFromTar(ctx context.Context, name string) (*File, error) {
 	dir, base := path.Split(path.Clean(name))
-	body, err := c.GetTar(ctx, path.Clean("./"+dir))
+	if dir == "" {
+		dir = "."
+	}
+	body, err := c.GetTar(ctx, path.Clean(dir))
 	if err != nil {
 		return nil, err
 	}
@@ -104,25 +108,20 @@ func (s *Server) serveRead(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, fmt.Sprintf("invalid 'path' parameter: %v", err), http.StatusBadRequest)
 		return
 	}
-	f, err := s.root.Open(name)
-	if errors.Is(err, fs.ErrNotExist) {
+	f, info, err := openRegular(s.root(), name)
+	var other *notRegularError
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		http.Error(w, fmt.Sprintf("no file %q in the work directory", name), http.StatusNotFound)
 		return
-	}
-	if err != nil {
+	case errors.As(err, &other):
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	case err != nil:
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	switch {
-	case err != nil:
-		http.Error(w, err.Error(), http.StatusInternalServerError)
-		return
-	case !info.Mode().IsRegular():
-		http.Error(w, fmt.Sprintf("%q is not a regular file but %s", name, info.Mode()), http.StatusBadRequest)
-		return
-	}
 	h := w.Header()
 	h.Set(modeHeader, strconv.FormatUint(uint64(info.Mode().Perm()), 8))
 	h.Set("Content-Type", "application/octet-stream")
@@ -131,4 +130,32 @@ func (s *Server) serveRead(w http.ResponseWriter, r *http.Request) {
 		s.log.Warn("file not sent whole", "path", name, "bytes", n, "err", err)
 		panic(http.ErrAbortHandler)
 	}
+}
+
+// notRegularError is the attempt to read what is not a regular file.
+type notRegularError struct {
+	name string
+	mode fs.FileMode
+}
+
+func (e *notRegularError) Error() string {
+	return fmt.Sprintf("%q is not a regular file but %s", e.name, e.mode)
+}
+
+// openRegular opens a regular file to be read. It does not wait for the other
+// end of a fifo, even if that has taken the file's place a moment ago.
+func openRegular(root *os.Root, name string) (*os.File, fs.FileInfo, error) {
+	f, err := root.OpenFile(name, os.O_RDONLY|nonBlock, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = &notRegularError{name, info.Mode()}
+	}
+	if err != nil {
+		f.Close()
+		return nil, nil, err
+	}
+	return f, info, nil
 }

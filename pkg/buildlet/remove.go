@@ -14,14 +14,14 @@ import (
 // the variables that name them (section 3.7).
 var ownDirs = map[string]string{"tmp": "TMPDIR", "gocache": "GOCACHE", "goplscache": "GOPLSCACHE"}
 
-// makeOwnDirs makes the work directory, should somebody have removed it, and
-// what is kept below it. Plan 9 has no use for the latter.
+// makeOwnDirs makes what is kept below the work directory, should somebody
+// have removed it. Plan 9 has no use for it.
 func (s *Server) makeOwnDirs() error {
 	if runtime.GOOS == "plan9" {
 		return nil
 	}
 	for name := range ownDirs {
-		if err := s.root.MkdirAll(name, 0o755); err != nil {
+		if err := s.root().MkdirAll(name, 0o755); err != nil {
 			return err
 		}
 	}
@@ -52,7 +52,7 @@ func (s *Server) serveRemoveAll(w http.ResponseWriter, r *http.Request) {
 		names = append(names, name)
 	}
 	for _, name := range names {
-		if err := removeAll(s.root, name); err != nil {
+		if err := removeAll(s.root(), name); err != nil {
 			s.log.Warn("not removed", "path", name, "err", err)
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 			return
@@ -75,6 +75,10 @@ func removeAll(root *os.Root, name string) error {
 }
 
 func emptyRoot(root *os.Root) error {
+	// By its name: root itself cannot be used without the right to search it.
+	if info, err := os.Stat(root.Name()); err == nil && info.Mode().Perm()&0o700 != 0o700 {
+		os.Chmod(root.Name(), info.Mode().Perm()|0o700) // the removal will say what is wrong
+	}
 	names, err := rootNames(root)
 	if err != nil {
 		return err
@@ -86,15 +90,18 @@ func emptyRoot(root *os.Root) error {
 	return errors.Join(errs...)
 }
 
-// makeWritable lets the owner write to everything at and below name. What it
-// cannot change it leaves: the removal will say.
+// makeWritable lets the owner change all directories at and below name, which
+// is what a removal needs. Files are left as they are but on Windows: they may
+// have other names elsewhere. What it cannot change the removal will say.
 func makeWritable(root *os.Root, name string) {
 	info, err := root.Lstat(name)
 	if err != nil || info.Mode().Type() == fs.ModeSymlink {
 		return
 	}
 	if !info.IsDir() {
-		root.Chmod(name, info.Mode().Perm()|0o200)
+		if runtime.GOOS == "windows" {
+			root.Chmod(name, info.Mode().Perm()|0o200)
+		}
 		return
 	}
 	root.Chmod(name, info.Mode().Perm()|0o700)

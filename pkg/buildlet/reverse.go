@@ -87,7 +87,11 @@ func (r *Reverse) Run(ctx context.Context) error {
 		}
 		pause := limit/2 + rand.N(limit/2)
 		limit = min(2*limit, maxBackOff)
-		log.Warn("not registered", "err", err, "hint", hint.Of(err), "again in", pause.Round(time.Millisecond))
+		attrs := []any{"err", err, "retryIn", pause.Round(time.Millisecond)}
+		if advice := hint.Of(err); advice != "" {
+			attrs = append(attrs, "hint", advice)
+		}
+		log.Warn("not registered", attrs...)
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():

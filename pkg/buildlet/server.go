@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net/http"
 	"os"
@@ -16,6 +17,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"gobuild/pkg/hint"
@@ -65,8 +67,8 @@ type Options struct {
 type Server struct {
 	opts     Options
 	log      *slog.Logger
-	work     string // absolute path of the work directory
-	root     *os.Root
+	work     string                  // absolute path of the work directory
+	top      atomic.Pointer[os.Root] // see root
 	mux      *http.ServeMux
 	haltOnce sync.Once
 
@@ -99,10 +101,14 @@ func New(opts Options) (*Server, error) {
 	if err != nil {
 		return nil, hint.With(fmt.Errorf("work directory: %w", err), "make the directory first; its content may be deleted at any time")
 	}
-	s := &Server{opts: opts, log: opts.Log, work: work, root: root}
+	s := &Server{opts: opts, log: opts.Log, work: work}
+	s.top.Store(root)
 	s.idle = sync.NewCond(&s.mu)
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	for name := range ownDirs {
+		if runtime.GOOS == "plan9" {
+			break // not ours there, see makeOwnDirs
+		}
 		if err := removeAll(root, name); err != nil {
 			root.Close()
 			return nil, fmt.Errorf("empty %s: %w", filepath.Join(work, name), err)
@@ -117,7 +123,43 @@ func New(opts Options) (*Server, error) {
 }
 
 // ServeHTTP answers the requests of the protocol.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !s.inPlace() {
+		s.remakeWorkDir()
+	}
+	s.mux.ServeHTTP(w, r)
+}
+
+// root returns the work directory, which holds all that peers can reach.
+func (s *Server) root() *os.Root { return s.top.Load() }
+
+// inPlace reports whether the work directory is still what its path names. A
+// command may have removed it, or have put another in its place.
+func (s *Server) inPlace() bool {
+	there, err := os.Stat(s.work)
+	if err != nil {
+		return !errors.Is(err, fs.ErrNotExist)
+	}
+	opened, err := s.root().Stat(".")
+	return err != nil || os.SameFile(there, opened)
+}
+
+// remakeWorkDir makes the work directory anew, or opens the new one. If it
+// cannot, what needs the directory will say so.
+func (s *Server) remakeWorkDir() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return
+	}
+	if err := os.Mkdir(s.work, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+		return
+	}
+	if root, err := os.OpenRoot(s.work); err == nil {
+		s.top.Store(root) // requests under way may still use the old one
+		s.log.Warn("the work directory was removed and is made anew", "dir", s.work)
+	}
+}
 
 // Busy returns how many commands run now.
 func (s *Server) Busy() int {
@@ -130,16 +172,21 @@ func (s *Server) Busy() int {
 // until they are dead, and frees the work directory. New commands are refused.
 func (s *Server) Close() error {
 	s.cancel()
-	deadline := time.AfterFunc(closeWait, s.idle.Broadcast)
-	defer deadline.Stop()
-	start := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = true
-	for s.busy > 0 && time.Since(start) < closeWait {
+	late := false
+	timer := time.AfterFunc(closeWait, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		late = true
+		s.idle.Broadcast()
+	})
+	defer timer.Stop()
+	for s.busy > 0 && !late {
 		s.idle.Wait()
 	}
-	err := s.root.Close()
+	err := s.root().Close()
 	if s.busy > 0 {
 		err = errors.Join(err, fmt.Errorf("%d commands are still there %s after they were killed", s.busy, closeWait))
 	}

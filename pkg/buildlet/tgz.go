@@ -14,8 +14,11 @@ import (
 )
 
 // pgzipBlock is the piece that one goroutine compresses, in bytes. A machine
-// may have 512 MiB of memory in all.
-const pgzipBlock = 256 << 10
+// may have 512 MiB of memory in all, and each goroutine takes several blocks.
+const (
+	pgzipBlock      = 256 << 10
+	pgzipGoroutines = 8 // at most
+)
 
 // serveTGZ sends a directory as a tar.gz (section 3.5).
 func (s *Server) serveTGZ(w http.ResponseWriter, r *http.Request) {
@@ -28,7 +31,7 @@ func (s *Server) serveTGZ(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, fmt.Sprintf("invalid 'dir' parameter: %v", err), http.StatusBadRequest)
 		return
 	}
-	if _, err := s.root.Stat(dir); err != nil {
+	if _, err := s.root().Stat(dir); err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
@@ -42,7 +45,7 @@ func (s *Server) serveTGZ(w http.ResponseWriter, r *http.Request) {
 // tarTo writes what lies below dir to w, in lexical order.
 func (s *Server) tarTo(w io.Writer, dir string) error {
 	zw := pgzip.NewWriter(w)
-	if err := zw.SetConcurrency(pgzipBlock, max(runtime.GOMAXPROCS(0), 1)); err != nil {
+	if err := zw.SetConcurrency(pgzipBlock, min(runtime.GOMAXPROCS(0), pgzipGoroutines)); err != nil {
 		return err
 	}
 	tw := tar.NewWriter(zw)
@@ -73,7 +76,7 @@ func (s *Server) tarTo(w io.Writer, dir string) error {
 		if !info.Mode().IsRegular() {
 			return nil
 		}
-		f, err := parent.Open(base)
+		f, _, err := openRegular(parent, base)
 		if err != nil {
 			return err
 		}

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -40,7 +41,7 @@ func (s *Server) serveWriteTGZ(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		if dir == "go1.4" {
-			if info, err := s.root.Stat(dir); err == nil && info.IsDir() {
+			if info, err := s.root().Stat(dir); err == nil && info.IsDir() {
 				io.WriteString(w, "SKIP") // the bootstrap toolchain is there
 				return
 			}
@@ -144,10 +145,10 @@ func (s *Server) untar(r io.Reader, dir string) error {
 		return badArchive("requires gzip-compressed body: %v", err)
 	}
 	defer zr.Close()
-	if err := s.root.MkdirAll(dir, 0o755); err != nil {
+	if err := s.root().MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	u := &unpacking{root: s.root, dir: dir, began: time.Now(), left: s.opts.MaxUnpack,
+	u := &unpacking{root: s.root(), dir: dir, began: time.Now(), left: s.opts.MaxUnpack,
 		limit: fmt.Sprintf("the limit of %d bytes for one archive", s.opts.MaxUnpack)}
 	if free, ok := freeBytes(s.work); ok && free < u.left {
 		u.left, u.limit = free, fmt.Sprintf("the %d bytes that are free on the disk", free)
@@ -185,12 +186,14 @@ func (u *unpacking) entry(h *tar.Header, r io.Reader) error {
 		return badArchive("tar file contained invalid name %q: %v", h.Name, err)
 	}
 	name := filepath.Join(u.dir, rel)
+	// A file with holes has its whole size here, and zeros in their place.
+	regular := h.Typeflag == tar.TypeReg || h.Typeflag == tar.TypeGNUSparse || h.Typeflag == tar.TypeCont
 	mode := fs.FileMode(h.Mode) & fs.ModePerm // setuid and its kin are not for strangers to set
 	mtime := h.ModTime
 	if mtime.After(u.began) {
 		mtime = u.began
 	}
-	if h.Typeflag != tar.TypeReg {
+	if !regular {
 		u.leave() // what follows may be elsewhere under the same name
 	}
 	if h.Typeflag != tar.TypeDir {
@@ -198,13 +201,13 @@ func (u *unpacking) entry(h *tar.Header, r io.Reader) error {
 			return u.failed(h, err)
 		}
 	}
-	switch h.Typeflag {
-	case tar.TypeDir:
+	switch {
+	case h.Typeflag == tar.TypeDir:
 		if err := u.root.MkdirAll(name, 0o755); err != nil {
 			return u.failed(h, err)
 		}
 		u.dirs = append(u.dirs, dirEntry{name, mode, mtime})
-	case tar.TypeReg:
+	case regular:
 		if h.Size > u.left {
 			return &archiveError{http.StatusRequestEntityTooLarge,
 				fmt.Sprintf("tar file entry %q of %d bytes goes beyond %s (after %d entries)", h.Name, h.Size, u.limit, u.written)}
@@ -217,12 +220,13 @@ func (u *unpacking) entry(h *tar.Header, r io.Reader) error {
 		}
 		if err != nil {
 			var pe *fs.PathError
-			if errors.As(err, &pe) {
+			var le *os.LinkError
+			if errors.As(err, &pe) || errors.As(err, &le) {
 				return u.failed(h, err)
 			}
 			return badArchive("tar error: %v (after %d entries)", err, u.written)
 		}
-	case tar.TypeSymlink:
+	case h.Typeflag == tar.TypeSymlink:
 		if leadsOut(name, h.Linkname) {
 			return badArchive("tar file entry %q is a link to %q, which is outside of the work directory", h.Name, h.Linkname)
 		}
@@ -232,7 +236,7 @@ func (u *unpacking) entry(h *tar.Header, r io.Reader) error {
 		if err := u.root.Symlink(filepath.FromSlash(h.Linkname), name); err != nil {
 			return u.failed(h, err)
 		}
-	case tar.TypeLink:
+	case h.Typeflag == tar.TypeLink:
 		target, err := cleanPath(h.Linkname)
 		if err != nil {
 			return badArchive("tar file entry %q is a hard link to %q, which is outside of the archive: %v", h.Name, h.Linkname, err)
@@ -299,10 +303,15 @@ func (u *unpacking) failed(h *tar.Header, err error) error {
 	return err
 }
 
-// finish sets the modes and times of directories, the deepest first.
+// finish sets the modes and times of directories, the deepest first. Of
+// entries for the same directory the last counts. The work directory itself
+// keeps its mode: the next job has to be able to write there.
 func (u *unpacking) finish() error {
-	for i := len(u.dirs) - 1; i >= 0; i-- {
-		d := u.dirs[i]
+	slices.SortStableFunc(u.dirs, func(a, b dirEntry) int { return strings.Compare(b.name, a.name) })
+	for _, d := range u.dirs {
+		if info, err := u.root.Lstat(d.name); d.name == "." || err != nil || !info.IsDir() {
+			continue // not there any more, or a link has taken its place
+		}
 		if err := u.root.Chmod(d.name, d.mode); err != nil && !errors.Is(err, errors.ErrUnsupported) {
 			return err
 		}

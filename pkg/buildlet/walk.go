@@ -20,14 +20,14 @@ type walkFunc func(parent *os.Root, base, rel string, info fs.FileInfo) error
 // Each directory is opened once and its entries are found from there: going
 // down from the work directory for each of them would take most of the time.
 func (s *Server) walk(dir string, fn walkFunc) error {
-	info, err := s.root.Stat(dir)
+	info, err := s.root().Stat(dir)
 	if err != nil {
 		return err
 	}
 	if !info.IsDir() {
-		return fn(s.root, dir, "", info)
+		return fn(s.root(), dir, "", info)
 	}
-	root, err := s.root.OpenRoot(dir)
+	root, err := s.root().OpenRoot(dir)
 	if err != nil {
 		return err
 	}

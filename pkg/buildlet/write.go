@@ -34,7 +34,7 @@ func (s *Server) serveWrite(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "bad mode", http.StatusBadRequest)
 		return
 	}
-	if info, err := s.root.Lstat(name); err == nil && info.IsDir() {
+	if info, err := s.root().Lstat(name); err == nil && info.IsDir() {
 		http.Error(w, fmt.Sprintf("write %s: is a directory", name), http.StatusInternalServerError)
 		return
 	}
@@ -42,7 +42,7 @@ func (s *Server) serveWrite(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
-	if err := replaceFile(s.root, name, mode, time.Time{}, r.Body); err != nil {
+	if err := replaceFile(s.root(), name, mode, time.Time{}, r.Body); err != nil {
 		s.log.Warn("file not written", "path", name, "err", err)
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
@@ -56,7 +56,7 @@ func (s *Server) makeParents(name string) error {
 	if dir == "." {
 		return nil
 	}
-	return s.root.MkdirAll(dir, 0o755)
+	return s.root().MkdirAll(dir, 0o755)
 }
 
 // replaceFile writes r to name: to a temporary file beside it, which takes the

@@ -2,6 +2,7 @@ package gomote
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -65,7 +66,7 @@ func (s *Session) GetTar(ctx context.Context, dir, file string, w io.Writer, pro
 	if file == "" {
 		return io.Copy(w, r)
 	}
-	return save(file, r, 0o644)
+	return save(file, r, 0o666, false)
 }
 
 // Get writes the content of the remote file src to file, with the same
@@ -85,15 +86,23 @@ func (s *Session) Get(ctx context.Context, src, file string, w io.Writer, progre
 	if file == "" {
 		return io.Copy(w, r)
 	}
-	return save(file, r, f.Mode.Perm())
+	return save(file, r, f.Mode.Perm(), true)
 }
 
 // save writes r to file: to a temporary file first, which takes its name when
-// it is complete and on the disk.
-func save(file string, r io.Reader, mode fs.FileMode) (n int64, err error) {
-	tmp, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+".*")
+// it is complete and on the disk. The file has the permission bits of mode, if
+// exact is not set less those of the umask. What is there and is no regular
+// file, as a device or a pipe, is written to as it is.
+func save(file string, r io.Reader, mode fs.FileMode, exact bool) (n int64, err error) {
+	if real, err := filepath.EvalSymlinks(file); err == nil {
+		file = real
+	}
+	if info, err := os.Stat(file); err == nil && !info.Mode().IsRegular() {
+		return saveInto(file, r)
+	}
+	tmp, err := os.OpenFile(filepath.Join(filepath.Dir(file), ".gobuild-"+rand.Text()), os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if err != nil {
-		return 0, err
+		return 0, notWritten(file, err)
 	}
 	defer func() {
 		tmp.Close()
@@ -102,16 +111,47 @@ func save(file string, r io.Reader, mode fs.FileMode) (n int64, err error) {
 		}
 	}()
 	if n, err = io.Copy(tmp, r); err != nil {
-		return n, hint.With(fmt.Errorf("%s not written, after %d bytes: %w", file, n, err), "what was there before is untouched; try again")
+		return n, hint.With(notWritten(file, fmt.Errorf("after %d bytes: %w", n, err)), "what was there before is untouched; try again")
 	}
-	if err := tmp.Chmod(mode); err != nil && !errors.Is(err, errors.ErrUnsupported) {
-		return n, err
+	if exact {
+		if err := tmp.Chmod(mode); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+			return n, notWritten(file, err)
+		}
 	}
 	if err := tmp.Sync(); err != nil {
-		return n, err
+		return n, notWritten(file, err)
 	}
 	if err := tmp.Close(); err != nil {
-		return n, err
+		return n, notWritten(file, err)
 	}
-	return n, os.Rename(tmp.Name(), file)
+	if err := os.Rename(tmp.Name(), file); err != nil {
+		return n, notWritten(file, err)
+	}
+	return n, nil
+}
+
+func saveInto(file string, r io.Reader) (int64, error) {
+	f, err := os.OpenFile(file, os.O_WRONLY, 0)
+	if err != nil {
+		return 0, notWritten(file, err)
+	}
+	n, err := io.Copy(f, r)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return n, notWritten(file, err)
+	}
+	return n, nil
+}
+
+// notWritten says that err kept file from being written. The name of a
+// temporary file in err is left out.
+func notWritten(file string, err error) error {
+	var pathErr *fs.PathError
+	var linkErr *os.LinkError
+	switch {
+	case errors.As(err, &pathErr):
+		err = pathErr.Err
+	case errors.As(err, &linkErr):
+		err = linkErr.Err
+	}
+	return fmt.Errorf("%s not written: %w", file, err)
 }

@@ -78,8 +78,8 @@ func (f *farm) walk(ctx context.Context) error {
 		{"a wrong builder key is refused", "gobuild buildlet --key-file WRONG", f.refused},
 		{"buildlet registered, and seen in the pool", "gobuild buildlet -reverse-type=" + f.hostType, f.register},
 		{"instance created", "gobuild gomote create " + f.builder, f.create},
-		{"command run remotely", "gobuild gomote run INSTANCE " + strings.Join(probe(), " "), f.runProbe},
-		{"remote exit code passed on", "gobuild gomote run INSTANCE " + strings.Join(exit7(), " "), f.runExit},
+		{"command run remotely", "gobuild gomote run INSTANCE " + shellWords(probe()), f.runProbe},
+		{"remote exit code passed on", "gobuild gomote run INSTANCE " + shellWords(exit7()), f.runExit},
 		{"file put, and fetched back identical", "gobuild gomote put INSTANCE FILE; gobuild gomote get INSTANCE FILE", f.files},
 	} {
 		if err := f.step(ctx, s.name, strings.ReplaceAll(s.command, "INSTANCE", f.instanceName()), s.fn); err != nil {
@@ -291,7 +291,7 @@ func (f *farm) describe() Farm {
 	return Farm{Dir: f.dir, StatusURL: f.url + api.RouteStatus, Env: env, Try: []string{
 		"gobuild status",
 		"gobuild gomote list",
-		"gobuild gomote run " + f.instance + " " + strings.Join(probe(), " "),
+		"gobuild gomote run " + f.instance + " " + shellWords(probe()),
 		"gobuild gomote ls " + f.instance,
 		"gobuild gomote destroy " + f.instance,
 	}}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -105,6 +106,10 @@ func (b *logBuffer) field(key string) string {
 	value, _, whole := strings.Cut(text[i+len(key)+2:], "\n")
 	if !whole {
 		return "" // the line is not complete yet
+	}
+	if quoted, err := strconv.QuotedPrefix(value); err == nil {
+		value, _ = strconv.Unquote(quoted)
+		return value
 	}
 	value, _, _ = strings.Cut(value, " ")
 	return value

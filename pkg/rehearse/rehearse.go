@@ -54,10 +54,11 @@ type Farm struct {
 
 // run is a rehearsal under way.
 type run struct {
-	opts Options
-	dir  string
-	env  []string // environment of every command
-	kids []*process
+	opts     Options
+	stepWait time.Duration // stepWait, or a test's
+	dir      string
+	env      []string // environment of every command
+	kids     []*process
 }
 
 // errFailed is returned when a step has failed, which has been told.
@@ -66,10 +67,10 @@ var errFailed = errors.New("the rehearsal failed")
 // step runs one step and tells of it. It returns errFailed if fn fails.
 func (r *run) step(ctx context.Context, name, command string, fn func(ctx context.Context) (detail string, err error)) error {
 	start := time.Now()
-	stepCtx, cancel := context.WithTimeoutCause(ctx, stepWait, fmt.Errorf("not done within %s", stepWait))
+	stepCtx, cancel := context.WithTimeoutCause(ctx, r.stepWait, fmt.Errorf("not done within %s", r.stepWait))
 	defer cancel()
 	detail, err := fn(stepCtx)
-	if err != nil && stepCtx.Err() != nil {
+	if err != nil && stepCtx.Err() != nil && !errors.Is(err, context.Cause(stepCtx)) {
 		err = fmt.Errorf("%w (%w)", context.Cause(stepCtx), err)
 	}
 	if err != nil && ctx.Err() != nil {
@@ -94,15 +95,30 @@ func (r *run) gobuild(ctx context.Context, stdin io.Reader, args ...string) (str
 	var out, talk strings.Builder
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, &out, &talk
 	if err := cmd.Run(); err != nil {
-		return out.String(), fmt.Errorf("gobuild %s: %w: %s", strings.Join(args, " "), err, tail(talk.String(), 5))
+		return out.String(), fmt.Errorf("gobuild %s: %w: %s", shellWords(args), err, tail(talk.String(), 5))
 	}
 	return out.String(), nil
 }
 
-// tail returns the last n lines of text, in one line.
+// tail returns the last n lines of what a process said, in one line.
 func tail(text string, n int) string {
 	lines := strings.Split(strings.TrimSpace(text), "\n")
+	if lines[0] == "" {
+		return "it said nothing"
+	}
 	return strings.Join(lines[max(0, len(lines)-n):], " | ")
+}
+
+// shellWords returns args as one would type them.
+func shellWords(args []string) string {
+	words := make([]string, len(args))
+	for i, arg := range args {
+		words[i] = arg
+		if arg == "" || strings.ContainsAny(arg, " \t") {
+			words[i] = "'" + arg + "'"
+		}
+	}
+	return strings.Join(words, " ")
 }
 
 // newRun makes the directory of a rehearsal.
@@ -111,7 +127,7 @@ func newRun(opts Options) (*run, error) {
 	if err != nil {
 		return nil, hint.With(fmt.Errorf("a directory for the rehearsal: %w", err), "TMPDIR names another place for temporary files")
 	}
-	r := &run{opts: opts, dir: dir}
+	r := &run{opts: opts, stepWait: stepWait, dir: dir}
 	for _, kv := range os.Environ() {
 		// The rehearsal is not to be led astray by the settings of a real farm.
 		if !strings.HasPrefix(kv, "GOBUILD_") && !strings.HasPrefix(kv, "GO_BUILD_") && !strings.HasPrefix(kv, "XDG_") && !strings.HasPrefix(kv, "HOME=") {
