@@ -145,6 +145,9 @@ func (c *Config) check() error {
 		case h.HostType != key:
 			bad("host type %q: its HostType says %q", key, h.HostType)
 		}
+		if slices.Contains(h.Owners, nil) {
+			bad("host type %q: an owner is null", key)
+		}
 		if h.HostArch == "" {
 			h.HostArch = archOf(key)
 		}

@@ -76,3 +76,42 @@ func TestReadRefuses(t *testing.T) {
 		})
 	}
 }
+
+// What Read accepts, it can read again, and its pages can show.
+func FuzzRead(f *testing.F) {
+	text, err := json.Marshal(Default())
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(text)
+	f.Add([]byte(`{"Hosts":{"host-a-b":{"Owners":[null]}},"Builders":{"a-b":{"HostType":"host-a-b"}}}`))
+	f.Add([]byte(`{"Builders":{"a":null},"Hosts":null}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		c, err := Read(bytes.NewReader(text))
+		if err != nil {
+			return
+		}
+		for _, name := range c.BuilderNames() {
+			if b := c.Builders[name]; c.Hosts[b.HostType] == nil || len(b.Env()) == 0 {
+				t.Errorf("builder %q has no host", name)
+			}
+		}
+		for _, name := range c.HostTypes() {
+			if h := c.Hosts[name]; h.HostType != name || h.PoolName() == "" {
+				t.Errorf("host %q: %+v", name, h)
+			}
+			for _, p := range c.Hosts[name].Owners {
+				if p == nil {
+					t.Errorf("host %q has an owner that is nobody", name)
+				}
+			}
+		}
+		again, err := json.Marshal(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Read(bytes.NewReader(again)); err != nil {
+			t.Errorf("not read again: %v", err)
+		}
+	})
+}
