@@ -28,7 +28,7 @@ type configKey struct {
 
 // configKeys is every setting there is. A flag takes part by bindConfig.
 var configKeys = []configKey{
-	{"builders", "file with the host and builder types that the coordinator serves (a builders.go)"},
+	{"builders", "file with the host and builder types that the coordinator serves, as JSON"},
 	{"ca-file", "PEM file with the CA certificate of a private farm"},
 	{"coordinator", "URL of the farm's coordinator"},
 	{"health-addr", "address where the worker answers health probes"},

@@ -226,6 +226,9 @@ func (c *Client) Create(ctx context.Context, r CreateRequest, progress func(Crea
 		}
 		silence.Reset(c.streamWait)
 		switch {
+		case ev.Error != nil && ctx.Err() != nil:
+			// The coordinator's word on our own going away.
+			return Instance{}, c.unreadable(ctx, req, ev.Error)
 		case ev.Error != nil:
 			return Instance{}, ev.Error
 		case ev.Instance != nil:

@@ -374,6 +374,19 @@ func TestCreateGivenUp(t *testing.T) {
 	}
 }
 
+// What the coordinator says of a create that was given up is no news.
+func TestCreateGivenUpAndTold(t *testing.T) {
+	ctx, cancel := context.WithCancel(within(t))
+	defer cancel()
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, `{"message":"waiting"}`+"\n"+`{"error":{"code":"unavailable","message":"withdrawn"}}`+"\n")
+	})
+	_, err := s.client(t).Create(ctx, CreateRequest{}, func(CreateEvent) { cancel() })
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+}
+
 func TestUnreadableAnswers(t *testing.T) {
 	for _, tt := range []struct {
 		name   string

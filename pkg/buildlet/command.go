@@ -119,7 +119,7 @@ func isSecret(name string) bool {
 	name = strings.ToUpper(name)
 	return slices.Contains(secretNames, name) ||
 		slices.ContainsFunc(secretPrefixes, func(p string) bool { return strings.HasPrefix(name, p) }) ||
-		slices.ContainsFunc(secretSuffixes, func(p string) bool { return strings.HasSuffix(name, p) })
+		slices.ContainsFunc(secretSuffixes, func(p string) bool { return strings.HasSuffix("_"+name, p) })
 }
 
 // sameName reports whether two variables are one: Windows does not tell cases

@@ -26,7 +26,14 @@ const (
 	// output of a command that has ended. Only a process that could not be
 	// killed keeps it from ending at once; what the command itself has
 	// written is in the pipe, which holds no more than that.
-	drainWait  = 5 * time.Second
+	drainWait = 5 * time.Second
+	// stopWait is how long a read of standard input that is under way when
+	// the command ends may go on. A read that is cut off makes net/http close
+	// the connection on what the caller still sends, which resets it, and the
+	// answer may be lost with it.
+	stopWait = 50 * time.Millisecond
+	// lingerWait is how long such a caller has to take the answer.
+	lingerWait = time.Second
 	drainBytes = 1 << 20
 )
 
@@ -88,8 +95,8 @@ func (s *Server) serveExec(w http.ResponseWriter, r *http.Request) {
 	})
 	defer stop()
 	began := time.Now()
-	state := s.run(ctx, cancel, job, stdin, &flushWriter{w, rc}, func() {
-		rc.SetReadDeadline(time.Unix(1, 0)) // ends the reading of stdin
+	state := s.run(ctx, cancel, job, stdin, &flushWriter{w, rc}, func(wait time.Duration) {
+		rc.SetReadDeadline(time.Now().Add(wait))
 	})
 	if s.ctx.Err() != nil && state != "ok" {
 		// Without a trailer the caller takes it for a lost buildlet, not for
@@ -119,7 +126,8 @@ func readExecForm(w http.ResponseWriter, r *http.Request) (form url.Values, stdi
 		}
 		return r.PostForm, nil, nil
 	}
-	mr := multipart.NewReader(r.Body, params["boundary"])
+	body := &stoppableReader{r: r.Body}
+	mr := multipart.NewReader(body, params["boundary"])
 	part, err := mr.NextPart()
 	if err != nil || part.FormName() != "form" {
 		return nil, nil, fmt.Errorf("the first part of the body has to be the form (%v)", err)
@@ -133,13 +141,13 @@ func readExecForm(w http.ResponseWriter, r *http.Request) (form url.Values, stdi
 	}
 	// The second part is waited for with the command running: its first byte
 	// may be an answer to the command's output.
-	return form, &partReader{mr: mr, body: r.Body}, nil
+	return form, &partReader{mr: mr, body: body}, nil
 }
 
 // partReader reads the part "stdin" of a multipart body.
 type partReader struct {
 	mr   *multipart.Reader
-	body io.Reader // below mr
+	body *stoppableReader // below mr
 	part *multipart.Part
 	err  error // of the last Read
 }
@@ -170,6 +178,19 @@ func (p *partReader) feed(in io.WriteCloser) error {
 	}
 	_, err := io.Copy(io.Discard, p.body)
 	return err
+}
+
+// stoppableReader begins no further read once it is stopped.
+type stoppableReader struct {
+	r       io.Reader
+	stopped atomic.Bool
+}
+
+func (s *stoppableReader) Read(b []byte) (int, error) {
+	if s.stopped.Load() {
+		return 0, errors.New("the command has ended")
+	}
+	return s.r.Read(b)
 }
 
 // flushWriter sends on each write at once.
@@ -226,9 +247,9 @@ const cookieName = "GOBUILD_EXEC_ID"
 
 // run runs a job to its end and returns its Process-State. When ctx ends, or
 // the output cannot be sent any more, the job is killed. In any case all that
-// it has started is dead when run returns. endInput makes a read from stdin
-// return.
-func (s *Server) run(ctx context.Context, cancel context.CancelFunc, j *job, stdin *partReader, out io.Writer, endInput func()) string {
+// it has started is dead when run returns. readFor bounds the reading of
+// stdin from then on.
+func (s *Server) run(ctx context.Context, cancel context.CancelFunc, j *job, stdin *partReader, out io.Writer, readFor func(time.Duration)) string {
 	cmd := exec.Command(j.path, j.args...)
 	cmd.Env, cmd.Dir = j.env, j.dir
 	outR, outW, err := os.Pipe()
@@ -295,8 +316,10 @@ func (s *Server) run(ctx context.Context, cancel context.CancelFunc, j *job, std
 		select {
 		case <-fed:
 		default:
-			endInput()
+			stdin.body.stopped.Store(true)
+			readFor(stopWait)
 			<-fed
+			readFor(lingerWait)
 		}
 	}
 	pipe.end()

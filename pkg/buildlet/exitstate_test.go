@@ -3,6 +3,7 @@ package buildlet
 import "testing"
 
 func TestExitState(t *testing.T) {
+	accessViolation := uint32(0xc0000005) // negative as an int of 32 bits
 	for _, tt := range []struct {
 		text        string
 		ok, started bool
@@ -12,7 +13,7 @@ func TestExitState(t *testing.T) {
 		{"exit status 1", false, true, 1},
 		{"exit status 42", false, true, 42},
 		{"exit status 3 (core dumped)", false, true, 3},
-		{"exit status 0xc0000005", false, true, 0xc0000005},
+		{"exit status 0xc0000005", false, true, int(accessViolation)},
 		{"exit status: 'sh 123: boom'", false, false, 1}, // Plan 9
 		{"signal: killed", false, true, 137},
 		{"signal: terminated", false, true, 143},

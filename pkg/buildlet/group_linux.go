@@ -3,18 +3,27 @@ package buildlet
 import (
 	"bytes"
 	"errors"
+	"io"
 	"iter"
 	"math"
 	"os"
+	"slices"
 	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// sweepRounds bounds the hunt for processes that start others as fast as they
-// are killed.
-const sweepRounds = 200
+const (
+	// sweepRounds bounds the hunt for processes that start others as fast as
+	// they are killed.
+	sweepRounds = 200
+	// soon is a time in which no machine starts as many processes as there
+	// are numbers for them.
+	soon = 100 * time.Millisecond
+	// execWait is what a process may take to replace its program.
+	execWait = 20 * time.Millisecond
+)
 
 // wait waits for the command's end and kills what is left of its group. The
 // leader is reaped last: until then its number stays taken, so that the
@@ -31,55 +40,99 @@ func (g *group) wait() error {
 
 // sweep kills the processes that have left the group, and returns those that
 // live on all the same.
+//
+// Numbers are given out in turn, so those of a short command's descendants lie
+// between its own and the last one given; but in time they begin anew. What is
+// started while one look is taken, is found by the next, which is for the
+// numbers given since.
 func (g *group) sweep() (left []int) {
-	for range sweepRounds {
-		if left = g.marked(); len(left) == 0 {
-			return nil
+	all := func() (first, last, seen int) {
+		own, seen := g.cmd.Process.Pid, lastNumber()
+		if time.Since(g.began) < soon && seen >= own {
+			return own, seen, seen
 		}
+		return 0, math.MaxInt, seen
+	}
+	first, last, seen := all()
+	for range sweepRounds {
+		left = g.marked(first, last)
 		for _, pid := range left {
 			unix.Kill(pid, unix.SIGKILL)
 		}
-		time.Sleep(time.Millisecond)
+		now := lastNumber()
+		switch {
+		case len(left) > 0:
+			time.Sleep(time.Millisecond)
+			first, last, seen = all()
+		case now == seen:
+			return nil
+		case now > seen:
+			first, last, seen = seen+1, now, now
+		default:
+			first, last, seen = all()
+		}
 	}
 	return left
 }
 
-// marked returns the living processes whose environment has the cookie. Of a
-// dead one that nobody has reaped, the environment is empty.
-func (g *group) marked() (pids []int) {
-	first, last := g.numbers()
-	cookie := []byte(g.cookie)
-	for pid := range procs(first, last) {
-		env, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/environ")
-		if err == nil && bytes.Contains(env, cookie) {
-			pids = append(pids, pid)
-		}
-	}
-	return pids
-}
-
-// soon is a time in which no machine starts as many processes as there are
-// numbers for them.
-const soon = 100 * time.Millisecond
-
-// numbers returns the range in which the numbers of the command's descendants
-// lie. Numbers are given out in turn, so those of a short command's lie
-// between its own and the last one given; but in time they begin anew.
-func (g *group) numbers() (first, last int) {
-	all := math.MaxInt
-	if time.Since(g.began) > soon {
-		return 0, all
-	}
+// lastNumber returns the process number that was given out last, or 0 if that
+// cannot be told.
+func lastNumber() int {
 	load, err := os.ReadFile("/proc/loadavg")
 	if err != nil {
-		return 0, all
+		return 0
 	}
 	field := bytes.Fields(load)
-	last, err = strconv.Atoi(string(field[len(field)-1]))
-	if own := g.cmd.Process.Pid; err == nil && last >= own {
-		return own, last
+	n, _ := strconv.Atoi(string(field[len(field)-1]))
+	return n
+}
+
+// marked returns the living processes in a range whose environment has the
+// cookie, as far as this process may see it.
+func (g *group) marked(first, last int) (pids []int) {
+	look := procs(first, last)
+	buf := make([]byte, 64<<10)
+	for deadline := time.Now().Add(execWait); ; time.Sleep(time.Millisecond / 2) {
+		var unclear []int
+		for pid := range look {
+			dir := "/proc/" + strconv.Itoa(pid)
+			env, err := readOnce(dir+"/environ", buf)
+			switch {
+			case err != nil:
+			case bytes.Contains(env, []byte(g.cookie)):
+				pids = append(pids, pid)
+			case len(env) == 0:
+				// While a process replaces its program it has none. The dead,
+				// and the kernel's own, have no program either.
+				if _, err := os.Readlink(dir + "/exe"); err == nil {
+					unclear = append(unclear, pid)
+				}
+			}
+		}
+		if len(unclear) == 0 || time.Now().After(deadline) {
+			return pids
+		}
+		look = slices.Values(unclear)
 	}
-	return 0, all
+}
+
+// readOnce returns what one read of a file gives, or all of it if that is more
+// than buf holds. A process that replaces its program between two reads of its
+// environment would show a part of the old one.
+func readOnce(name string, buf []byte) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	n, err := f.Read(buf)
+	if n == len(buf) {
+		return os.ReadFile(name)
+	}
+	if err == io.EOF {
+		err = nil
+	}
+	return buf[:n], err
 }
 
 // procs returns the numbers of the processes in a range, ends included.

@@ -57,7 +57,8 @@ type Options struct {
 	// PassEnv are the names of variables that commands inherit although they
 	// look like secrets.
 	PassEnv []string
-	// MaxUnpack is how many bytes one archive may unpack to; 0 means 8 GiB.
+	// MaxUnpack is how many bytes one archive may unpack to, with 512 for
+	// each entry; 0 means 8 GiB.
 	MaxUnpack int64
 	// Log gets what happens; nil means slog.Default.
 	Log *slog.Logger

@@ -19,8 +19,13 @@ import (
 	"github.com/klauspost/compress/gzip"
 )
 
-// fetchWait bounds the download of an archive by its URL.
-const fetchWait = 30 * time.Minute
+const (
+	// fetchWait bounds the download of an archive by its URL.
+	fetchWait = 30 * time.Minute
+	// entryCost is what an entry counts besides its content, in bytes: about
+	// what a file system keeps of it. It bounds the number of entries.
+	entryCost = 512
+)
 
 // serveWriteTGZ unpacks an archive (section 3.4): the body of a PUT, or what
 // lies at the URL that a POST names.
@@ -78,8 +83,11 @@ func fetch(ctx context.Context, archive string) (io.ReadCloser, error) {
 	if err == nil && u.Scheme != "http" && u.Scheme != "https" {
 		err = fmt.Errorf("scheme %q is not supported", u.Scheme)
 	}
+	if u == nil {
+		return nil, fmt.Errorf("fetching URL: %w", err) // which names it
+	}
 	if err != nil {
-		return nil, fmt.Errorf("fetching URL %s: %w", archive, err)
+		return nil, fmt.Errorf("fetching URL %s: %w", u.Redacted(), err)
 	}
 	req, err := http.NewRequestWithContext(ctx, "GET", archive, nil)
 	if err != nil {
@@ -119,7 +127,8 @@ type unpacking struct {
 	began   time.Time
 	left    int64 // bytes that may still be written
 	limit   string
-	written int // entries
+	written int      // entries
+	dest    *os.Root // dir, for hard links, which may not come from elsewhere
 	dirs    []dirEntry
 
 	// The directory of the last regular file: files come in runs, and going
@@ -154,6 +163,10 @@ func (s *Server) untar(r io.Reader, dir string) error {
 		u.left, u.limit = free, fmt.Sprintf("the %d bytes that are free on the disk", free)
 	}
 	defer u.leave()
+	if u.dest, err = u.root.OpenRoot(dir); err != nil {
+		return err
+	}
+	defer u.dest.Close()
 	tr := tar.NewReader(zr)
 	for {
 		h, err := tr.Next()
@@ -201,21 +214,28 @@ func (u *unpacking) entry(h *tar.Header, r io.Reader) error {
 			return u.failed(h, err)
 		}
 	}
+	size := int64(0)
+	if regular {
+		size = h.Size
+	}
+	if size > u.left-entryCost {
+		return &archiveError{http.StatusRequestEntityTooLarge,
+			fmt.Sprintf("tar file entry %q of %d bytes goes beyond %s (after %d entries)", h.Name, size, u.limit, u.written)}
+	}
+	u.left -= entryCost + size
 	switch {
 	case h.Typeflag == tar.TypeDir:
-		if err := u.root.MkdirAll(name, 0o755); err != nil {
+		if err := u.makeDir(name); err != nil {
 			return u.failed(h, err)
 		}
 		u.dirs = append(u.dirs, dirEntry{name, mode, mtime})
 	case regular:
-		if h.Size > u.left {
-			return &archiveError{http.StatusRequestEntityTooLarge,
-				fmt.Sprintf("tar file entry %q of %d bytes goes beyond %s (after %d entries)", h.Name, h.Size, u.limit, u.written)}
-		}
-		u.left -= h.Size
 		base := filepath.Base(name)
 		err := createFile(u.here, base, mode, mtime, r)
 		if errors.Is(err, fs.ErrExist) {
+			if info, err := u.here.Lstat(base); err == nil && info.IsDir() {
+				return u.failed(h, errors.New("is a directory"))
+			}
 			err = replaceFile(u.here, base, mode, mtime, r)
 		}
 		if err != nil {
@@ -227,29 +247,9 @@ func (u *unpacking) entry(h *tar.Header, r io.Reader) error {
 			return badArchive("tar error: %v (after %d entries)", err, u.written)
 		}
 	case h.Typeflag == tar.TypeSymlink:
-		if leadsOut(name, h.Linkname) {
-			return badArchive("tar file entry %q is a link to %q, which is outside of the work directory", h.Name, h.Linkname)
-		}
-		if err := u.clear(name); err != nil {
-			return u.failed(h, err)
-		}
-		if err := u.root.Symlink(filepath.FromSlash(h.Linkname), name); err != nil {
-			return u.failed(h, err)
-		}
+		return u.symlink(h, name, h.Linkname)
 	case h.Typeflag == tar.TypeLink:
-		target, err := cleanPath(h.Linkname)
-		if err != nil {
-			return badArchive("tar file entry %q is a hard link to %q, which is outside of the archive: %v", h.Name, h.Linkname, err)
-		}
-		if target = filepath.Join(u.dir, target); target == name {
-			return nil
-		}
-		if err := u.clear(name); err != nil {
-			return u.failed(h, err)
-		}
-		if err := u.root.Link(target, name); err != nil {
-			return u.failed(h, err)
-		}
+		return u.hardLink(h, rel)
 	default:
 		return badArchive("tar file entry %q contained unsupported file type %v", h.Name, h.FileInfo().Mode())
 	}
@@ -284,11 +284,84 @@ func (u *unpacking) leave() {
 	}
 }
 
-// clear removes a file or link that a link is to take the place of.
-func (u *unpacking) clear(name string) error {
-	err := u.root.Remove(name)
-	if errors.Is(err, fs.ErrNotExist) {
+// makeDir makes a directory. One that is there is made to take its content.
+func (u *unpacking) makeDir(name string) error {
+	if err := u.root.MkdirAll(name, 0o755); err != nil {
+		return err
+	}
+	info, err := u.root.Stat(name)
+	if err == nil && info.Mode()&0o700 != 0o700 {
+		err = u.root.Chmod(name, info.Mode().Perm()|0o700)
+	}
+	return err
+}
+
+// symlink makes a symbolic link.
+func (u *unpacking) symlink(h *tar.Header, name, target string) error {
+	outside := badArchive("tar file entry %q is a link to %q, which is outside of the work directory", h.Name, target)
+	if leadsOut(name, target) {
+		return outside
+	}
+	err := place(u.root, name, func(tmp string) error {
+		if err := u.root.Symlink(filepath.FromSlash(target), tmp); err != nil {
+			return err
+		}
+		// Other links on the way may lead where the names do not.
+		if _, err := u.root.Stat(tmp); escapes(err) {
+			return outside
+		}
 		return nil
+	})
+	if err == nil || err == outside {
+		return err
+	}
+	return u.failed(h, err)
+}
+
+// hardLink gives the file h.Linkname another name, rel. Both are relative to
+// the archive's directory and may not leave it.
+func (u *unpacking) hardLink(h *tar.Header, rel string) error {
+	target, err := cleanPath(h.Linkname)
+	if err != nil {
+		return badArchive("tar file entry %q is a hard link to %q, which is outside of the archive: %v", h.Name, h.Linkname, err)
+	}
+	info, err := u.dest.Lstat(target)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return u.failed(h, fmt.Errorf("a hard link to %q, which is not there", h.Linkname))
+	case err != nil:
+		return u.failed(h, err)
+	case info.Mode().Type() == fs.ModeSymlink:
+		// From another directory it may lead elsewhere.
+		link, err := u.dest.Readlink(target)
+		if err != nil {
+			return u.failed(h, err)
+		}
+		return u.symlink(h, filepath.Join(u.dir, rel), filepath.ToSlash(link))
+	case !info.Mode().IsRegular():
+		return badArchive("tar file entry %q is a hard link to %q, which is no file but %s", h.Name, h.Linkname, info.Mode())
+	case target == rel:
+		return nil
+	}
+	err = place(u.dest, rel, func(tmp string) error { return u.dest.Link(target, tmp) })
+	if err != nil {
+		return u.failed(h, err)
+	}
+	return nil
+}
+
+// place has something made under a temporary name and then gives it its name,
+// as replaceFile does.
+func place(root *os.Root, name string, link func(tmp string) error) error {
+	tmp := tempName(name)
+	// Where both names are of one file already, renaming leaves them both.
+	defer root.Remove(tmp)
+	if err := link(tmp); err != nil {
+		return err
+	}
+	err := root.Rename(tmp, name)
+	if info, statErr := root.Lstat(name); err != nil && statErr == nil && info.IsDir() && root.Remove(name) == nil {
+		err = root.Rename(tmp, name) // an empty directory gives way, as with tar
 	}
 	return err
 }
@@ -297,10 +370,16 @@ func (u *unpacking) clear(name string) error {
 // work directory through a link is the archive's fault.
 func (u *unpacking) failed(h *tar.Header, err error) error {
 	err = fmt.Errorf("tar file entry %q (after %d entries): %w", h.Name, u.written, err)
-	if strings.Contains(err.Error(), "path escapes from parent") {
+	if escapes(err) {
 		return badArchive("%v", err)
 	}
 	return err
+}
+
+// escapes reports whether err is os.Root's refusal to leave its directory.
+// The os package has no name for it.
+func escapes(err error) bool {
+	return err != nil && strings.Contains(err.Error(), "path escapes from parent")
 }
 
 // finish sets the modes and times of directories, the deepest first. Of

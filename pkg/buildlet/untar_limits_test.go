@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -133,10 +134,14 @@ func TestUntarLinksOut(t *testing.T) {
 		{"link", []tar.Header{link("out/new", "x")}},
 		{"hard link there", []tar.Header{file("f", "x"), hardLink("out/new", "f")}},
 		{"hard link from there", []tar.Header{hardLink("stolen", "out/secret")}},
-		{"chain", []tar.Header{dir("d", 0o755), link("d/x", ".."), link("l", "d/x/../outside"), file("l/new", "x")}},
-		{"chain of directories", []tar.Header{dir("d", 0o755), link("d/x", ".."), link("l", "d/x/../outside"), dir("l/new", 0o755)}},
-		{"link to a link", []tar.Header{link("l", "out"), file("l/new", "x")}},
-		{"link to a link, hard", []tar.Header{link("l", "out"), hardLink("stolen", "l/secret")}},
+		{"link by way of a link", []tar.Header{dir("d", 0o755), link("d/x", ".."), link("l", "d/x/../outside")}},
+		{"link below a link", []tar.Header{dir("d/e", 0o755), link("d/e/x", "../.."), link("d/e/x/l", "../../../outside")}},
+		{"link to a link", []tar.Header{link("l", "out")}},
+		// These lead nowhere when they are made.
+		{"chain", []tar.Header{link("l", "d/x/../outside"), dir("d", 0o755), link("d/x", ".."), file("l/new", "x")}},
+		{"chain of directories", []tar.Header{link("l", "d/x/../outside"), dir("d", 0o755), link("d/x", ".."), dir("l/new", 0o755)}},
+		{"chain, hard", []tar.Header{link("l", "d/x/../outside"), dir("d", 0o755), link("d/x", ".."), hardLink("stolen", "l/secret")}},
+		{"hard link to a link", []tar.Header{dir("d/e", 0o755), link("d/e/l", "../../tmp"), hardLink("stolen", "d/e/l")}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := serve(t, Options{})
@@ -157,10 +162,53 @@ func TestUntarLinksOut(t *testing.T) {
 func TestUntarDirectoryReplaced(t *testing.T) {
 	s := serve(t, Options{})
 	check := s.outside("out")
-	s.unpack("", archive(t, dir("d", 0o700), link("d", "out"), dir("e", 0o711), link("e", "tmp")))
+	s.unpack("", archive(t, dir("e", 0o711), link("e", "tmp")))
+	if status, text := s.do("PUT", "/writetgz", archive(t, dir("d", 0o700), link("d", "out"))); status != 400 {
+		t.Errorf("answer %d %q", status, text)
+	}
 	check(t)
 	if info, err := os.Stat(s.path("tmp")); err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o755 {
 		t.Errorf("tmp: mode %v (%v)", info.Mode(), err)
+	}
+}
+
+// A hard link comes from below the archive's directory only, and one to a
+// symbolic link is another such link. What stood in a link's place goes; what
+// it was linked with stays.
+func TestUntarHardLinks(t *testing.T) {
+	s := serve(t, Options{})
+	s.put("other/f", "other", 0o644)
+	s.unpack("sub", archive(t, link("up", "../other")))
+	if status, text := s.do("PUT", "/writetgz?dir=sub", archive(t, hardLink("stolen", "up/f"))); status != 400 || !strings.Contains(text, `"stolen"`) {
+		t.Errorf("from outside of the archive's directory: %d %q", status, text)
+	}
+	again := func() io.Reader {
+		return archive(t, file("a", "a"), file("b", "b"), link("l", "a"), hardLink("b", "a"), hardLink("m", "l"), hardLink("d/c", "a"), hardLink("a", "a"))
+	}
+	s.unpack("sub", again())
+	s.unpack("sub", again()) // over itself
+	s.unpack("sub", archive(t, file("d/c", "c")))
+	if s.content("sub/a") != "a" || s.content("sub/b") != "a" || s.content("sub/d/c") != "c" {
+		t.Errorf("contents %q, %q, %q", s.content("sub/a"), s.content("sub/b"), s.content("sub/d/c"))
+	}
+	if target, err := os.Readlink(s.path("sub/m")); target != "a" {
+		t.Errorf("hard link to a link: %q (%v)", target, err)
+	}
+	if got := names(t, s.path("sub")); !slices.Equal(got, []string{"a", "b", "d", "l", "m", "up"}) {
+		t.Errorf("there is %q", got)
+	}
+}
+
+// Entries without content are bounded too.
+func TestUntarEntries(t *testing.T) {
+	var entries []tar.Header
+	for i := range 300 {
+		entries = append(entries, dir(fmt.Sprintf("d%d", i), 0o755))
+	}
+	s := serve(t, Options{MaxUnpack: 100 * entryCost})
+	status, text := s.do("PUT", "/writetgz", archive(t, entries...))
+	if status != 413 || !strings.Contains(text, `"d100" of 0 bytes goes beyond the limit of 51200 bytes`) || !strings.Contains(text, "(after 100 entries)") {
+		t.Errorf("answer %d %q", status, text)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"time"
 )
@@ -64,15 +65,23 @@ func (s *Server) makeParents(name string) error {
 // a link at name is replaced, not followed; and a running program can be
 // written anew. The mode holds whatever the umask. A mtime of zero means now.
 func replaceFile(root *os.Root, name string, mode fs.FileMode, mtime time.Time, r io.Reader) error {
-	tmp := filepath.Join(filepath.Dir(name), ".gobuild-"+rand.Text()[:12])
+	tmp := tempName(name)
 	if err := createFile(root, tmp, mode, mtime, r); err != nil {
 		return err
 	}
-	if err := root.Rename(tmp, name); err != nil {
-		root.Remove(tmp)
-		return err
+	err := root.Rename(tmp, name)
+	if err != nil && runtime.GOOS == "windows" && root.Chmod(name, 0o600) == nil {
+		err = root.Rename(tmp, name) // what is read-only cannot be replaced there
 	}
-	return nil
+	if err != nil {
+		root.Remove(tmp)
+	}
+	return err
+}
+
+// tempName returns a name beside name that nothing has.
+func tempName(name string) string {
+	return filepath.Join(filepath.Dir(name), ".gobuild-"+rand.Text()[:12])
 }
 
 // createFile writes r to name, where nothing may be yet. If that fails, no

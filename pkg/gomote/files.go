@@ -20,12 +20,21 @@ import (
 // the permission bits of mode. size, if not -1, is for progress, which may be
 // nil.
 func (s *Session) Put(ctx context.Context, r io.Reader, size int64, dst string, mode fs.FileMode, progress Progress) error {
-	return s.build.Put(ctx, progress.reader(r, size), dst, mode.Perm())
+	return sent(ctx, s.build.Put(ctx, progress.reader(r, size), dst, mode.Perm()))
 }
 
 // PutTar unpacks r, a tar.gz, below dir; an empty dir is the work directory.
 func (s *Session) PutTar(ctx context.Context, r io.Reader, size int64, dir string, progress Progress) error {
-	return s.build.PutTar(ctx, progress.reader(r, size), dir)
+	return sent(ctx, s.build.PutTar(ctx, progress.reader(r, size), dir))
+}
+
+// sent returns the error of an upload. If ctx has ended it is that: a refusal
+// then only says that the rest is missing.
+func sent(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
 }
 
 // PutTarURL makes the machine itself fetch a tar.gz and unpack it below dir.

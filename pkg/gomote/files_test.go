@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	"context"
 	"errors"
 	"io"
 	"io/fs"
@@ -239,6 +240,28 @@ func TestUploadBreaksOff(t *testing.T) {
 		}
 	}
 	wantNames(t, filepath.Join(b.work, "dir"), "file")
+}
+
+// What comes of an upload that was given up is that, not the word of who
+// missed the rest of it.
+func TestUploadGivenUp(t *testing.T) {
+	ctx, cancel := context.WithCancel(within(t))
+	defer cancel()
+	b := newBench(t, func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/write" {
+				cancel()
+				http.Error(w, "the rest is missing", http.StatusInternalServerError)
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	})
+	pr, pw := io.Pipe()
+	defer pw.Close()
+	if err := b.Put(ctx, pr, -1, "file", 0o644, nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
 }
 
 func TestTar(t *testing.T) {

@@ -55,7 +55,11 @@ func remedy(err error, addr string) string {
 	)
 	switch {
 	case errors.As(err, &unknownCA):
-		return "the server's certificate is signed by a CA that this machine does not trust; for a private farm give its CA with --ca-file PEM"
+		advice := "the server's certificate is signed by a CA that this machine does not trust; for a private farm give its CA with --ca-file PEM"
+		if loopback(addr) {
+			advice += ", for a coordinator --dev give --dev here too"
+		}
+		return advice
 	case errors.As(err, &wrongName):
 		return fmt.Sprintf("the server's certificate is for another name; call it by a name that the certificate has (%v)", wrongName.Certificate.DNSNames)
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
@@ -72,6 +76,13 @@ func remedy(err error, addr string) string {
 		return fmt.Sprintf("no answer from %s; a firewall may drop the packets (a proxy is taken from HTTPS_PROXY)", addr)
 	}
 	return ""
+}
+
+// loopback reports whether addr is on this machine, going by its text.
+func loopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	ip := net.ParseIP(host)
+	return err == nil && (host == "localhost" || ip != nil && ip.IsLoopback())
 }
 
 func isTimeout(err error) bool {

@@ -46,8 +46,7 @@ func Coordinator(ctx context.Context, opts Options) (err error) {
 	if opts.Ready != nil {
 		opts.Ready(f.describe())
 	}
-	<-ctx.Done()
-	return nil
+	return r.wait(ctx)
 }
 
 // farm is a coordinator with one machine.

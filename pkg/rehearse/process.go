@@ -65,6 +65,23 @@ func (p *process) await(ctx context.Context, ready func() bool) error {
 	}
 }
 
+// wait waits for ctx's end. It fails if a part of the farm ends before.
+func (r *run) wait(ctx context.Context) error {
+	ended := make(chan *process, len(r.kids))
+	for _, p := range r.kids {
+		go func() {
+			<-p.ended // at the latest when the rehearsal stops it
+			ended <- p
+		}()
+	}
+	select {
+	case <-ctx.Done():
+		return nil
+	case p := <-ended:
+		return fmt.Errorf("the %s ended (%v): %s", p.name, p.cmd.ProcessState, tail(p.log.String(), 5))
+	}
+}
+
 // stop asks the process to end, and kills it if it does not.
 func (p *process) stop() {
 	if p.cmd.Process.Signal(os.Interrupt) != nil {
