@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"strconv"
 	"testing"
 )
 
@@ -56,6 +57,19 @@ func BenchmarkExec(b *testing.B) {
 	for b.Loop() {
 		if state, err := c.Exec(b.Context(), "true", ExecOptions{SystemLevel: true}); err != nil || !state.OK() {
 			b.Fatal(state, err)
+		}
+	}
+}
+
+func BenchmarkExecOutput(b *testing.B) {
+	const size = 64 << 20
+	c := serve(b, Options{}).client()
+	b.SetBytes(size)
+	for b.Loop() {
+		n := &countWriter{w: io.Discard}
+		state, err := c.Exec(b.Context(), "head", ExecOptions{SystemLevel: true, Args: []string{"-c", strconv.Itoa(size), "/dev/zero"}, Output: n})
+		if err != nil || !state.OK() || n.n != size {
+			b.Fatal(state, n.n, err)
 		}
 	}
 }

@@ -35,6 +35,11 @@ const (
 	// lingerWait is how long such a caller has to take the answer.
 	lingerWait = time.Second
 	drainBytes = 1 << 20
+	// aheadChunk bytes at a time, of which aheadChunks at most are kept, is
+	// how standard input is read ahead: 4 MiB. A multipart.Part gives no more
+	// than that at once.
+	aheadChunk  = 4 << 10
+	aheadChunks = 1024
 )
 
 // serveExec runs a command and streams its output (section 3.7). The header
@@ -149,11 +154,9 @@ type partReader struct {
 	mr   *multipart.Reader
 	body *stoppableReader // below mr
 	part *multipart.Part
-	err  error // of the last Read
 }
 
-func (p *partReader) Read(b []byte) (n int, err error) {
-	defer func() { p.err = err }()
+func (p *partReader) Read(b []byte) (int, error) {
 	if p.part == nil {
 		part, err := p.mr.NextPart()
 		if err != nil {
@@ -167,17 +170,40 @@ func (p *partReader) Read(b []byte) (n int, err error) {
 	return p.part.Read(b)
 }
 
-// feed copies the standard input to in and closes that. Then it reads the
-// body to its end, as the connection is watched only from there on. It
-// returns an error if the caller went away on the way.
-func (p *partReader) feed(in io.WriteCloser) error {
-	io.Copy(in, p) // a command that reads no more is none of the caller's fault
-	in.Close()
-	if p.err != nil && p.err != io.EOF {
-		return p.err
+// feed copies the standard input to in and closes that. It calls lost if the
+// caller goes away on the way. As that shows only in reading, it reads ahead
+// of a command that does not, and then reads the body to its end: from there
+// on the connection is watched by the HTTP server.
+func (p *partReader) feed(in io.WriteCloser, lost func()) {
+	ahead := make(chan []byte, aheadChunks)
+	written := make(chan struct{})
+	go func() {
+		defer close(written)
+		for chunk := range ahead {
+			if _, err := in.Write(chunk); err != nil {
+				break // the command reads no more, which is none of the caller's fault
+			}
+		}
+		in.Close()
+		for range ahead {
+		}
+	}()
+	var err error
+	for err == nil {
+		var n int
+		chunk := make([]byte, aheadChunk)
+		if n, err = p.Read(chunk); n > 0 {
+			ahead <- chunk[:n]
+		}
 	}
-	_, err := io.Copy(io.Discard, p.body)
-	return err
+	close(ahead)
+	if err == io.EOF {
+		_, err = io.Copy(io.Discard, p.body)
+	}
+	if err != nil {
+		lost()
+	}
+	<-written
 }
 
 // stoppableReader begins no further read once it is stopped.
@@ -298,9 +324,7 @@ func (s *Server) run(ctx context.Context, cancel context.CancelFunc, j *job, std
 	if inW != nil {
 		go func() {
 			defer close(fed)
-			if stdin.feed(inW) != nil {
-				cancel() // the caller has gone away
-			}
+			stdin.feed(inW, cancel)
 		}()
 	} else {
 		close(fed)

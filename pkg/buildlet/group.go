@@ -8,12 +8,13 @@ import (
 
 // group are the processes of one command: those that the system keeps
 // together, and, where they can be found, those that have left them. Each
-// system has its own newGroup, started, wait, signal, sweep and close.
+// system has its own newGroup, started, wait and sweep.
 type group struct {
 	cmd    *exec.Cmd
 	cookie string // KEY=VALUE in the environment of all of them
 	began  time.Time
-	sys    groupHandle
+	signal func() // kills all that the system keeps together
+	close  func() // frees what is held for that
 
 	mu   sync.Mutex
 	over bool // the leader was reaped: its number may be another's by now

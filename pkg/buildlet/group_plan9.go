@@ -8,22 +8,20 @@ import (
 	"time"
 )
 
-// groupHandle is not needed here: the note group is found by its leader.
-type groupHandle struct{}
-
 // newGroup makes cmd, not yet started, the leader of a note group.
 func newGroup(cmd *exec.Cmd, cookie string) *group {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Rfork: syscall.RFNOTEG}
-	return &group{cmd: cmd, cookie: cookie, began: time.Now()}
+	return &group{
+		cmd: cmd, cookie: cookie, began: time.Now(),
+		signal: func() {
+			os.WriteFile("/proc/"+strconv.Itoa(cmd.Process.Pid)+"/notepg", []byte("kill"), 0)
+		},
+		close: func() {},
+	}
 }
 
 // started is called once the command runs.
 func (g *group) started() error { return nil }
-
-// signal kills all that is in the note group.
-func (g *group) signal() {
-	os.WriteFile("/proc/"+strconv.Itoa(g.cmd.Process.Pid)+"/notepg", []byte("kill"), 0)
-}
 
 // wait waits for the command's end and kills what is left of its group.
 func (g *group) wait() error {
@@ -33,6 +31,3 @@ func (g *group) wait() error {
 
 // sweep returns the processes that live on, which cannot be found here.
 func (g *group) sweep() (left []int) { return nil }
-
-// close frees what the group holds.
-func (g *group) close() {}

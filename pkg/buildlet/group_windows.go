@@ -9,16 +9,18 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// groupHandle is a job object: processes cannot leave it.
-type groupHandle struct{ job windows.Handle }
-
 // newGroup prepares cmd, not yet started, to be put into a job object.
 func newGroup(cmd *exec.Cmd, cookie string) *group {
 	cmd.SysProcAttr = &syscall.SysProcAttr{CreationFlags: windows.CREATE_NEW_PROCESS_GROUP}
-	return &group{cmd: cmd, cookie: cookie, began: time.Now()}
+	return &group{
+		cmd: cmd, cookie: cookie, began: time.Now(),
+		signal: func() { cmd.Process.Kill() }, // until there is a job object
+		close:  func() {},
+	}
 }
 
-// started puts the command, which runs, into its job object.
+// started puts the command, which runs, into a job object, which no process
+// leaves.
 func (g *group) started() error {
 	job, err := windows.CreateJobObject(nil, nil)
 	if err != nil {
@@ -41,12 +43,10 @@ func (g *group) started() error {
 		windows.CloseHandle(job)
 		return err
 	}
-	g.sys.job = job
+	g.signal = func() { windows.TerminateJobObject(job, 1) }
+	g.close = func() { windows.CloseHandle(job) }
 	return nil
 }
-
-// signal kills all that is in the job object.
-func (g *group) signal() { windows.TerminateJobObject(g.sys.job, 1) }
 
 // wait waits for the command's end and kills what is left of its job.
 func (g *group) wait() error {
@@ -56,6 +56,3 @@ func (g *group) wait() error {
 
 // sweep returns the processes that live on: none leaves a job object.
 func (g *group) sweep() (left []int) { return nil }
-
-// close frees the job object.
-func (g *group) close() { windows.CloseHandle(g.sys.job) }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"crypto/sha1"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -60,17 +61,22 @@ func (s *Server) serveLs(w http.ResponseWriter, r *http.Request) {
 
 // lsLine writes the line of one entry.
 func lsLine(out *bufio.Writer, parent *os.Root, base, rel string, info fs.FileInfo, digest bool) error {
+	sum := ""
+	if digest && info.Mode().IsRegular() {
+		var err error
+		if sum, err = sha1Of(parent, base); errors.Is(err, fs.ErrNotExist) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
 	fmt.Fprintf(out, "%s\t%s", info.Mode(), rel)
 	switch {
 	case info.IsDir():
 		out.WriteByte('/')
 	case info.Mode().IsRegular():
 		fmt.Fprintf(out, "\t%d\t%s", info.Size(), info.ModTime().UTC().Truncate(time.Second).Format(time.RFC3339))
-		if digest {
-			sum, err := sha1Of(parent, base)
-			if err != nil {
-				return err
-			}
+		if sum != "" {
 			out.WriteByte('\t')
 			out.WriteString(sum)
 		}

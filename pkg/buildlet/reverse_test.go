@@ -211,8 +211,12 @@ func TestReverseRefusals(t *testing.T) {
 		reverse    http.HandlerFunc
 		text, hint string
 	}{
-		{"wrong key", func(w http.ResponseWriter, r *http.Request) { http.Error(w, "invalid build key", 412) }, "412 Precondition Failed: invalid build key", "host-x-y"},
-		{"unknown type", func(w http.ResponseWriter, r *http.Request) { http.Error(w, "unknown host type", 400) }, "unknown host type", ""},
+		{"wrong key", func(w http.ResponseWriter, r *http.Request) {
+			http.Error(w, "invalid build key", http.StatusPreconditionFailed)
+		}, "412 Precondition Failed: invalid build key", "host-x-y"},
+		{"unknown type", func(w http.ResponseWriter, r *http.Request) {
+			http.Error(w, "unknown host type", http.StatusBadRequest)
+		}, "unknown host type", ""},
 		{"no coordinator", http.NotFound, "404", "a coordinator?"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

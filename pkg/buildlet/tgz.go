@@ -2,6 +2,7 @@ package buildlet
 
 import (
 	"archive/tar"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -50,46 +51,56 @@ func (s *Server) tarTo(w io.Writer, dir string) error {
 	}
 	tw := tar.NewWriter(zw)
 	err := s.walk(dir, func(parent *os.Root, base, rel string, info fs.FileInfo) error {
-		link := ""
-		if info.Mode().Type() == fs.ModeSymlink {
-			var err error
-			if link, err = parent.Readlink(base); err != nil {
-				return err
-			}
+		err := addTo(tw, parent, base, rel, info)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // nothing of it was written
 		}
-		if info.Mode().Type() == fs.ModeSocket {
-			return nil // has no form in an archive
-		}
-		h, err := tar.FileInfoHeader(info, filepath.ToSlash(link))
-		if err != nil {
-			return err
-		}
-		if h.Name = rel; rel == "" {
-			h.Name = filepath.Base(base) // a file was asked for
-		}
-		if info.IsDir() {
-			h.Name += "/"
-		}
-		if err := tw.WriteHeader(h); err != nil {
-			return err
-		}
-		if !info.Mode().IsRegular() {
-			return nil
-		}
-		f, _, err := openRegular(parent, base)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		_, err = io.CopyN(tw, f, info.Size())
 		return err
 	})
+	if err == nil {
+		err = tw.Close()
+	}
+	if err == nil {
+		err = zw.Close()
+	}
 	if err != nil {
-		zw.Close() // ends its goroutines
+		zw.Reset(io.Discard) // Close would leave a goroutine behind
+	}
+	return err
+}
+
+// addTo adds one entry to an archive. Where it is not there any more, nothing
+// is written, and the error is fs.ErrNotExist.
+func addTo(tw *tar.Writer, parent *os.Root, base, rel string, info fs.FileInfo) (err error) {
+	var link string
+	var f *os.File
+	switch {
+	case info.Mode().Type() == fs.ModeSocket:
+		return nil // has no form in an archive
+	case info.Mode().Type() == fs.ModeSymlink:
+		link, err = parent.Readlink(base)
+	case info.Mode().IsRegular():
+		// What is opened counts: another may have taken its place.
+		if f, info, err = openRegular(parent, base); err == nil {
+			defer f.Close()
+		}
+	}
+	if err != nil {
 		return err
 	}
-	if err := tw.Close(); err != nil {
+	h, err := tar.FileInfoHeader(info, filepath.ToSlash(link))
+	if err != nil {
 		return err
 	}
-	return zw.Close()
+	if h.Name = rel; rel == "" {
+		h.Name = filepath.Base(base) // a file was asked for
+	}
+	if info.IsDir() {
+		h.Name += "/"
+	}
+	if err := tw.WriteHeader(h); err != nil || f == nil {
+		return err
+	}
+	_, err = io.CopyN(tw, f, h.Size)
+	return err
 }

@@ -20,6 +20,26 @@ import (
 	"pgregory.net/rapid"
 )
 
+// tree fills the work directory with one of each.
+func (s *testServer) tree() {
+	s.t.Helper()
+	s.put("t/b", "bb", 0o644)
+	s.put("t/a/y", "", 0o600)
+	s.put("t/a/x/deep", "deep", 0o755)
+	s.put("t/a.b", "between a and a/", 0o644)
+	for name, target := range map[string]string{"t/link": "b", "t/dangling": "nowhere", "t/dirlink": "a"} {
+		if err := os.Symlink(target, s.path(name)); err != nil {
+			s.t.Skip(err)
+		}
+	}
+	when := day.Add(999 * time.Millisecond)
+	for _, name := range []string{"t/b", "t/a/y", "t/a/x/deep", "t/a.b", "t/a/x", "t/a"} {
+		if err := os.Chtimes(s.path(name), when, when); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+}
+
 // The entries of an archive, in order (section 3.5).
 func TestTGZ(t *testing.T) {
 	s := serve(t, Options{})

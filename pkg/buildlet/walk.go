@@ -11,6 +11,8 @@ import (
 // walkFunc is called for one entry below a directory: it lies in parent under
 // the name base; rel is its path relative to where the walk began, with
 // slashes. Returning fs.SkipDir for a directory leaves out what is below it.
+// What a command removes meanwhile is left out, so fn returns nil if it does
+// not find the entry any more.
 type walkFunc func(parent *os.Root, base, rel string, info fs.FileInfo) error
 
 // walk calls fn for everything below dir in lexical order, without following
@@ -37,7 +39,7 @@ func (s *Server) walk(dir string, fn walkFunc) error {
 
 func walkRoot(root *os.Root, rel string, fn walkFunc) error {
 	names, err := rootNames(root)
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // removed since it was opened
 		return err
 	}
 	slices.Sort(names)
@@ -64,6 +66,9 @@ func walkEntry(root *os.Root, base, rel string, fn walkFunc) error {
 		return err
 	}
 	sub, err := root.OpenRoot(base)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}

@@ -66,7 +66,9 @@ func (w *Worker) listen(ctx context.Context) error {
 		})
 	}
 	srv := w.newHTTPServer(w.Server)
+	ended := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
+		defer close(ended)
 		// What runs is given a moment to answer, as upstream's does.
 		grace, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
@@ -82,6 +84,7 @@ func (w *Worker) listen(ctx context.Context) error {
 	if err := srv.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve %s: %w", addr, err)
 	}
+	<-ended // Serve returns at the beginning of a shutdown
 	return nil
 }
 
