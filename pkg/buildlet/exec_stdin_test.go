@@ -35,7 +35,7 @@ func TestExecStdin(t *testing.T) {
 // its answer arrives.
 func TestExecStdinUnread(t *testing.T) {
 	s := serve(t, Options{})
-	for i := range 100 {
+	for i := range 60 {
 		var stdin io.Reader = new(endless)
 		if i%4 == 3 {
 			stdin = new(slow)

@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"os"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -19,11 +18,10 @@ func tree(s *testServer) {
 	s.put("d/b/deep", "deep", 0o640)
 	s.put("d/a.txt", "hello\n", 0o644)
 	s.put("d/set", "", 0o755)
+	mkfifo(s.t, s.path("d/pipe"), 0o600)
 	for _, err := range []error{
 		os.Chmod(s.path("d/set"), 0o755|os.ModeSetuid),
 		os.Symlink("a.txt", s.path("d/link")),
-		syscall.Mkfifo(s.path("d/pipe"), 0o600),
-		os.Chmod(s.path("d/pipe"), 0o600),
 		os.Chmod(s.path("d/b"), 0o755),
 		os.Chtimes(s.path("d/a.txt"), when, when),
 		os.Chtimes(s.path("d/set"), when, when),

@@ -61,13 +61,22 @@ func TestWriteRunningProgram(t *testing.T) {
 	}
 }
 
+// mkfifo makes a fifo. Package syscall can do so on some systems only.
+func mkfifo(t testing.TB, path string, mode fs.FileMode) {
+	t.Helper()
+	if out, err := exec.Command("mkfifo", path).CombinedOutput(); err != nil {
+		t.Fatalf("mkfifo: %v: %s", err, out)
+	}
+	if err := os.Chmod(path, mode); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // Nothing that is not a regular file is read, and nothing waits for a fifo's
 // other end.
 func TestReadFifo(t *testing.T) {
 	s := serve(t, Options{})
-	if out, err := exec.Command("mkfifo", "-m", "644", s.path("fifo")).CombinedOutput(); err != nil {
-		t.Fatalf("mkfifo: %v: %s", err, out) // syscall has it on some systems only
-	}
+	mkfifo(t, s.path("fifo"), 0o644)
 	within(t, "the fifo is refused", func() {
 		for _, tt := range []struct {
 			path   string

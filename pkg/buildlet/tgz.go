@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"time"
 
 	"github.com/klauspost/pgzip"
 )
@@ -98,6 +99,8 @@ func addTo(tw *tar.Writer, parent *os.Root, base, rel string, info fs.FileInfo) 
 	if info.IsDir() {
 		h.Name += "/"
 	}
+	// The writer would round, into the future and off the listing's time.
+	h.ModTime = h.ModTime.Truncate(time.Second)
 	if err := tw.WriteHeader(h); err != nil || f == nil {
 		return err
 	}

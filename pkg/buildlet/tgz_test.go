@@ -44,9 +44,7 @@ func (s *testServer) tree() {
 func TestTGZ(t *testing.T) {
 	s := serve(t, Options{})
 	s.tree()
-	if err := syscall.Mkfifo(s.path("t/pipe"), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	mkfifo(t, s.path("t/pipe"), 0o644)
 	ln, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
 	if err == nil {
 		defer syscall.Close(ln)

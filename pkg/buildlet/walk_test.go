@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 )
 
 // What a command removes, while the directory is being listed or packed, is
@@ -43,4 +44,21 @@ func TestWalkWhileChanging(t *testing.T) {
 	}
 	close(stop)
 	<-done
+}
+
+// Times in an archive are those of the listing: whole seconds, cut off.
+func TestTGZTimes(t *testing.T) {
+	s := serve(t, Options{})
+	s.put("d/f", "x", 0o644)
+	at := day.Add(999 * time.Millisecond)
+	if err := os.Chtimes(s.path("d/f"), at, at); err != nil {
+		t.Fatal(err)
+	}
+	_, packed := s.do("GET", "/tgz?dir=d", nil)
+	s.unpack("e", strings.NewReader(packed))
+	for _, dir := range []string{"d", "e"} {
+		if _, line := s.do("GET", "/ls?dir="+dir, nil); !strings.HasSuffix(line, "\tf\t1\t2020-02-29T12:00:00Z\n") {
+			t.Errorf("%s: %q", dir, line)
+		}
+	}
 }
