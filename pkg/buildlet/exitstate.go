@@ -15,7 +15,7 @@ func (s ExitState) OK() bool { return s.Text == "ok" }
 
 // Started reports whether the command ran at all.
 func (s ExitState) Started() bool {
-	return s.OK() || strings.HasPrefix(s.Text, "exit status ") || strings.HasPrefix(s.Text, "signal: ")
+	return s.OK() || strings.HasPrefix(s.Text, "exit status") || strings.HasPrefix(s.Text, "signal: ")
 }
 
 // Code returns the exit code that a shell would give for s: the command's

@@ -14,7 +14,7 @@ func TestExitState(t *testing.T) {
 		{"exit status 42", false, true, 42},
 		{"exit status 3 (core dumped)", false, true, 3},
 		{"exit status 0xc0000005", false, true, int(accessViolation)},
-		{"exit status: 'sh 123: boom'", false, false, 1}, // Plan 9
+		{"exit status: 'sh 123: boom'", false, true, 1}, // Plan 9
 		{"signal: killed", false, true, 137},
 		{"signal: terminated", false, true, 143},
 		{"signal: segmentation fault (core dumped)", false, true, 139},

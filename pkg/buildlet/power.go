@@ -23,8 +23,8 @@ const (
 	PowerOff    PowerAction = "power off" // the machine goes off
 )
 
-// Do carries out a. A process that is not root goes through sudo, without a
-// password. The error holds what the command printed.
+// Do carries out a. A process that is not root goes through sudo, on
+// OpenBSD doas, without a password. The error holds what the command printed.
 func (a PowerAction) Do(ctx context.Context) error {
 	if a == PowerKeep {
 		return nil
@@ -38,7 +38,7 @@ func (a PowerAction) Do(ctx context.Context) error {
 	out, err := exec.CommandContext(ctx, argv[0], argv[1:]...).CombinedOutput()
 	if err != nil {
 		return hint.With(fmt.Errorf("%s: %s: %w: %s", a, strings.Join(argv, " "), err, strings.TrimSpace(string(out))),
-			"the buildlet's user has to be allowed to run this command without a password (sudoers)")
+			"the buildlet's user has to be allowed to run this command without a password (sudoers, doas.conf)")
 	}
 	return nil
 }
@@ -74,8 +74,11 @@ func (a PowerAction) command(goos string, root bool) []string {
 	default:
 		return nil
 	}
-	if !root {
-		argv = append([]string{"sudo", "-n"}, argv...)
+	switch {
+	case root:
+		return argv
+	case goos == "openbsd":
+		return append([]string{"doas", "-n"}, argv...)
 	}
-	return argv
+	return append([]string{"sudo", "-n"}, argv...)
 }

@@ -19,7 +19,7 @@ func TestPowerCommands(t *testing.T) {
 		{PowerReboot, "linux", true, "/sbin/shutdown -r now"},
 		{PowerReboot, "linux", false, "sudo -n /sbin/shutdown -r now"},
 		{PowerOff, "darwin", true, "/sbin/shutdown -h now"},
-		{PowerOff, "openbsd", false, "sudo -n /sbin/shutdown -p now"},
+		{PowerOff, "openbsd", false, "doas -n /sbin/shutdown -p now"},
 		{PowerReboot, "illumos", true, "/usr/sbin/shutdown -y -g 0 -i 6"},
 		{PowerReboot, "aix", true, "/usr/sbin/shutdown -Fr"},
 		{PowerOff, "windows", false, "shutdown /s /t 0 /f"},
