@@ -38,6 +38,7 @@ func eachBuildlet(b *testing.B, bench func(b *testing.B, c upstream.Client)) {
 				cmd.Wait()
 			}()
 			c := upstream.NewClient(addr, upstream.NoKeyPair)
+			defer c.Close() // ends its heartbeats
 			deadline := time.Now().Add(patience)
 			for {
 				if _, err := c.Status(b.Context()); err == nil {
