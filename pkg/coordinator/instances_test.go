@@ -369,6 +369,23 @@ func TestStdinThroughProxy(t *testing.T) {
 	}
 }
 
+// A command that ends without reading its standard input ends the call, though
+// the caller has not ended the input.
+func TestStdinLeftOpen(t *testing.T) {
+	f := newFarm(t, Options{})
+	f.join("board", testType)
+	joe := f.client("joe")
+	b := f.onInstance(joe, "joe", f.create(joe).ID)
+	pr, pw := io.Pipe()
+	defer pw.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), drainWait/2) // nothing may wait that long
+	defer cancel()
+	state, err := b.Exec(ctx, "true", buildlet.ExecOptions{SystemLevel: true, Stdin: pr})
+	if err != nil || !state.OK() {
+		t.Errorf("true: %+v, %v", state, err)
+	}
+}
+
 type writerFunc func(p []byte) (int, error)
 
 func (f writerFunc) Write(p []byte) (int, error) { return f(p) }

@@ -51,7 +51,7 @@ func (c *Coordinator) serveBuildlet(w http.ResponseWriter, r *http.Request, prin
 	rc := http.NewResponseController(w)
 	rc.EnableFullDuplex() // a command's input and output run at the same time
 	body := r.Body
-	answered := false
+	refused := false
 	proxy := &httputil.ReverseProxy{
 		Transport:     inst.host.transport,
 		FlushInterval: -1,
@@ -66,13 +66,16 @@ func (c *Coordinator) serveBuildlet(w http.ResponseWriter, r *http.Request, prin
 				pr.Out.Body = io.NopCloser(body)
 			}
 		},
-		ModifyResponse: func(*http.Response) error { answered = true; return nil },
+		ModifyResponse: func(resp *http.Response) error {
+			refused = resp.StatusCode >= 400
+			return nil
+		},
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
 			writeError(w, c.proxyError(ctx, inst, path, err))
 		},
 	}
 	proxy.ServeHTTP(w, r.WithContext(ctx))
-	if answered && r.ContentLength != 0 && body != http.NoBody {
+	if refused && r.ContentLength != 0 && body != http.NoBody {
 		rc.Flush()
 		rc.SetReadDeadline(time.Now().Add(drainWait))
 		io.CopyN(io.Discard, body, drainMax)
