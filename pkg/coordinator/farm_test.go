@@ -50,16 +50,25 @@ func testLog() *slog.Logger {
 	return slog.New(slog.DiscardHandler)
 }
 
+// newFarm starts a coordinator that ends with the test.
 func newFarm(t *testing.T, opts Options) *testFarm {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, stop := serveFarm(t, t.TempDir(), ln, opts)
+	t.Cleanup(stop)
+	return f
+}
+
+// serveFarm starts a coordinator behind ln, with the certificate authority in
+// dir; stop ends it.
+func serveFarm(t *testing.T, dir string, ln net.Listener, opts Options) (f *testFarm, stop func()) {
 	t.Helper()
 	opts.Master = devMaster
 	opts.Log = testLog()
 	opts.Program = "gobuild test"
-	c, err := New(opts)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
 	cert, err := DevCertificate(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -68,20 +77,19 @@ func newFarm(t *testing.T, opts Options) *testFarm {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	c, err := New(opts)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)
 	go func() { served <- c.Serve(ctx, ln, cert) }()
-	t.Cleanup(func() {
+	return &testFarm{c, t, ln.Addr().String(), &netdial.Dialer{Roots: roots}, devMaster}, func() {
 		cancel()
 		if err := <-served; err != nil {
 			t.Errorf("Serve: %v", err)
 		}
-	})
-	return &testFarm{c, t, ln.Addr().String(), &netdial.Dialer{Roots: roots}, opts.Master}
+	}
 }
 
 // machine is a worker of the farm.

@@ -14,7 +14,6 @@ import (
 
 	"gobuild/pkg/api"
 	"gobuild/pkg/buildlet"
-	"gobuild/pkg/netdial"
 )
 
 // A machine whose link is cut loses its instance, which is told, and comes
@@ -43,41 +42,17 @@ func TestMachineReturns(t *testing.T) {
 // Machines find a coordinator that was restarted.
 func TestCoordinatorRestarts(t *testing.T) {
 	dir := t.TempDir()
-	cert, err := DevCertificate(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	roots, err := netdial.Roots(filepath.Join(dir, DevCA))
-	if err != nil {
-		t.Fatal(err)
-	}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	addr := ln.Addr().String()
-	serve := func(ln net.Listener) (f *testFarm, stop func()) {
-		c, err := New(Options{Master: devMaster, Log: testLog()})
-		if err != nil {
-			t.Fatal(err)
-		}
-		ctx, cancel := context.WithCancel(context.Background())
-		served := make(chan error, 1)
-		go func() { served <- c.Serve(ctx, ln, cert) }()
-		return &testFarm{c, t, addr, &netdial.Dialer{Roots: roots}, devMaster}, func() {
-			cancel()
-			if err := <-served; err != nil {
-				t.Errorf("Serve: %v", err)
-			}
-		}
-	}
-	f, stop := serve(ln)
+	f, stop := serveFarm(t, dir, ln, Options{})
 	f.join("board", testType)
 	stop()
-	if ln, err = net.Listen("tcp", addr); err != nil {
+	if ln, err = net.Listen("tcp", f.addr); err != nil {
 		t.Fatal(err)
 	}
-	f, stop = serve(ln)
+	f, stop = serveFarm(t, dir, ln, Options{})
 	t.Cleanup(stop)
 	f.await("it is idle in the new coordinator's pool", func() bool {
 		hosts := f.pool.snapshot().Hosts
