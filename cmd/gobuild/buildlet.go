@@ -55,7 +55,7 @@ nothing else.`,
 	flags := cmd.Flags()
 	flags.StringVar(&f.hostType, "reverse-type", "", "register with the coordinator as this host `TYPE`")
 	flags.StringVar(&f.hostname, "hostname", "", "`NAME` to register under (default $HOSTNAME, else the machine's)")
-	flags.StringVar(&f.workDir, "workdir", "", "work `DIR`ectory, which has to exist (default: one made among the temporary files, emptied at start)")
+	flags.StringVar(&f.workDir, "workdir", "", "`DIR` to work in, which has to exist (default: one made among the temporary files, emptied at start)")
 	flags.StringVar(&f.listen, "listen", "AUTO", "`ADDR` to listen on without --reverse-type; AUTO is localhost:5936")
 	flags.StringVar(&f.healthAddr, "health-addr", "127.0.0.1:8080", "`ADDR` that answers GET /healthz beside --reverse-type; empty for none")
 	flags.StringVar(&f.keyFile, "key-file", "", "`FILE` with the builder key")
