@@ -26,7 +26,8 @@ const (
 	// output of a command that has ended. Only a process that could not be
 	// killed keeps it from ending at once; what the command itself has
 	// written is in the pipe, which holds no more than that.
-	drainWait = 5 * time.Second
+	drainWait  = 5 * time.Second
+	drainBytes = 1 << 20
 	// stopWait is how long a read of standard input that is under way when
 	// the command ends may go on. A read that is cut off makes net/http close
 	// the connection on what the caller still sends, which resets it, and the
@@ -34,7 +35,6 @@ const (
 	stopWait = 50 * time.Millisecond
 	// lingerWait is how long such a caller has to take the answer.
 	lingerWait = time.Second
-	drainBytes = 1 << 20
 	// aheadChunk bytes at a time, of which aheadChunks at most are kept, is
 	// how standard input is read ahead: 4 MiB. A multipart.Part gives no more
 	// than that at once.
