@@ -36,14 +36,16 @@ var rooms = map[string][]string{
 	// The rehearsal plays every part on one machine.
 	"rehearse": {"api", "botcert", "builderkey", "buildconfig", "buildlet", "coordinator", "doctor", "gomote", "machinetoken", "stage0", "supervise", "swarmbot"},
 
-	"hint":    {},
-	"netdial": {},
-	"version": {},
+	"atomicfile": {},
+	"hint":       {},
+	"netdial":    {},
+	"ports":      {},
+	"version":    {},
 }
 
 // leaves are rooms that every room may import. They import nothing but each
 // other.
-var leaves = []string{"hint", "netdial", "version"}
+var leaves = []string{"atomicfile", "hint", "netdial", "ports", "version"}
 
 // workerRooms run on builder machines, of every port, and in porters' hands.
 var workerRooms = []string{"buildlet", "stage0", "supervise", "machinetoken", "swarmbot", "doctor", "botcert", "builderkey", "gomote"}

@@ -39,6 +39,8 @@ require (
 	github.com/klauspost/compress v1.20.3 // indirect
 	github.com/klauspost/pgzip v1.3.0 // indirect
 	github.com/kr/fs v0.1.0 // indirect
+	github.com/mitchellh/go-homedir v1.1.0 // indirect
+	github.com/op/go-logging v0.0.0-20160315200505-970db520ece7 // indirect
 	github.com/pkg/sftp v1.13.11 // indirect
 	github.com/tarm/serial v0.0.0-20180830185346-98f6abe2eb07 // indirect
 	github.com/xo/terminfo v0.0.0-20220910002029-abceb7e1c41e // indirect
@@ -68,7 +70,10 @@ require (
 replace gobuild => ../..
 
 tool (
+	go.chromium.org/luci/tokenserver/cmd/luci_machine_tokend
+	golang.org/x/build/cmd/bootstrapswarm
 	golang.org/x/build/cmd/buildlet
+	golang.org/x/build/cmd/buildlet/stage0
 	golang.org/x/build/cmd/genbotcert
 	golang.org/x/build/cmd/genbuilderkey
 )
