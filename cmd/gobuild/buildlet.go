@@ -156,27 +156,32 @@ func (a *app) reverse(f buildletFlags) (*buildlet.Reverse, error) {
 		Dialer:      dialer,
 		Log:         log,
 		Key: func() (string, error) {
-			switch {
-			case f.dev:
+			if f.dev {
 				return builderkey.DevMaster().Key(f.hostType), nil
-			case f.keyFile != "":
-				key, err := builderkey.ReadKey(f.keyFile)
-				if err != nil && hint.Of(err) == "" {
-					err = hint.With(err, "--key-file (or GOBUILD_KEY_FILE, or key-file in the config) names the file with the builder key of %s", f.hostType)
-				}
-				return key, err
 			}
-			found, err := builderkey.Find(f.hostType, a.getenv)
+			found, err := a.workerKey(f)
 			if err != nil {
 				return "", err
 			}
-			if found.Warning != "" {
-				log.Warn(found.Warning)
+			for _, warning := range found.Warnings {
+				log.Warn(warning)
 			}
-			log.Info("builder key", "file", found.File, "fingerprint", builderkey.Fingerprint(found.Key))
+			log.Info("builder key", "file", found.File, "fingerprint", found.Fingerprint())
 			return found.Key, nil
 		},
 	}, nil
+}
+
+// workerKey reads the builder key of a worker.
+func (a *app) workerKey(f buildletFlags) (builderkey.Found, error) {
+	if f.keyFile == "" {
+		return builderkey.Find(f.hostType, a.getenv)
+	}
+	found, err := builderkey.ReadKey(f.keyFile)
+	if err != nil && hint.Of(err) == "" {
+		err = hint.With(err, "--key-file (or GOBUILD_KEY_FILE, or key-file in the config) names the file with the builder key of %s", f.hostType)
+	}
+	return found, err
 }
 
 // hostname returns the name to register under (build protocol, section 2.2).

@@ -39,7 +39,7 @@ var configKeys = []configKey{
 	{"hostname", "name of this machine: in the reverse pool, in its certificate, as a bot"},
 	{"key-file", "file with the builder key, or the user's key"},
 	{"listen", "address that the server listens on"},
-	{"master-key", "file with the farm's master key"},
+	{"master-key-file", "file with the farm's master key"},
 	{"no-color", "true for output without colours"},
 	{"pkey-pem", "PEM file with the private key of that certificate"},
 	{"port", "port of this machine, as GOOS-GOARCH"},

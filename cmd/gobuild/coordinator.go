@@ -51,9 +51,10 @@ only.`,
 	flags.StringVar(&f.tlsCert, "tls-cert", "", "PEM `FILE` with the certificate, and its chain")
 	flags.StringVar(&f.tlsKey, "tls-key", "", "PEM `FILE` with the certificate's private key")
 	flags.BoolVar(&f.dev, "dev", false, "development master key and self-made certificate, on this machine only")
-	for _, name := range []string{"listen", "builders", "master-key", "tls-cert", "tls-key"} {
+	for _, name := range []string{"listen", "builders", "tls-cert", "tls-key"} {
 		bindConfig(flags, name, name)
 	}
+	bindConfig(flags, "master-key", "master-key-file")
 	cmd.MarkFlagsMutuallyExclusive("dev", "master-key")
 	cmd.MarkFlagsMutuallyExclusive("dev", "tls-cert")
 	return cmd
@@ -118,15 +119,7 @@ func (a *app) masterKey(f coordinatorFlags) (builderkey.Master, error) {
 	if f.dev {
 		return builderkey.DevMaster(), nil
 	}
-	file := f.masterKey
-	if file == "" {
-		file = filepath.Join(builderkey.Home(a.getenv), "keys", "gobuilder-master.key")
-	}
-	m, err := builderkey.ReadMaster(file)
-	if err != nil && hint.Of(err) == "" {
-		err = hint.With(err, "name the file with --master-key, or try things out with --dev")
-	}
-	return m, err
+	return a.readMaster(f.masterKey, "name the file with --master-key, or try things out with --dev")
 }
 
 // certificate returns the server's certificate, and with --dev the file that

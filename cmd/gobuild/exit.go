@@ -84,6 +84,14 @@ func (a *app) report(cmd *cobra.Command, err error) int {
 	return exit.code
 }
 
+// warn prints each warning on stderr: what is done all the same, but should
+// be looked at.
+func (a *app) warn(warnings ...string) {
+	for _, warning := range warnings {
+		printNote(a.stderr, a.palette(a.stderr).warn.Render("warning:"), "warning:", warning)
+	}
+}
+
 // printNote writes text behind a label; further lines of text are indented to
 // stand below the first. plain is the label without colour codes.
 func printNote(w io.Writer, label, plain, text string) {

@@ -149,9 +149,11 @@ func (a *app) credentials(p porter) (principal, key string, err error) {
 	if file == "" {
 		file = builderkey.UserKeyFile(principal, a.getenv)
 	}
-	if key, err = builderkey.ReadKey(file); err != nil {
+	found, err := builderkey.ReadKey(file)
+	if err != nil {
 		return "", "", hint.With(fmt.Errorf("key of %s: %w", principal, err),
 			"ask the farm's maintainer for the key of %s and put it into that file, or name another with --key-file", principal)
 	}
-	return principal, key, nil
+	a.warn(found.Warnings...)
+	return principal, found.Key, nil
 }

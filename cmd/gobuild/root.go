@@ -15,6 +15,7 @@ import (
 // part in help, completion, man pages and checks by being here.
 var commands = []func(*app) *cobra.Command{
 	newBuildletCommand,
+	newKeygenCommand,
 	newCoordinatorCommand,
 	newStatusCommand,
 	newRehearseCommand,
@@ -137,7 +138,8 @@ func finish(a *app, cmd *cobra.Command) {
 	checkArgs, runE := cmd.Args, cmd.RunE
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		if err := checkArgs(cmd, args); err != nil {
-			return hint.With(usageError(fmt.Errorf("%s: %w", cmd.CommandPath(), err)), "usage: %s", cmd.UseLine())
+			advice := strings.TrimPrefix(hint.Of(err)+"\nusage: "+cmd.UseLine(), "\n")
+			return hint.With(usageError(fmt.Errorf("%s: %w", cmd.CommandPath(), err)), "%s", advice)
 		}
 		return nil
 	}

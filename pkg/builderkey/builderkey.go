@@ -22,16 +22,14 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
-
-	"gobuild/pkg/hint"
 )
 
 // UserPrefix begins the principal of a gomote user.
 const UserPrefix = "user-"
 
-// maxFile bounds how much of a key file is read, in bytes.
-const maxFile = 64 << 10
+// minMaster is how many bytes a master key should have: who has one key of the
+// farm can try out shorter ones.
+const minMaster = 16
 
 // Master is a farm's master key. It prints as its fingerprint, so that it
 // cannot slip into a log. It is safe for use by several goroutines.
@@ -53,17 +51,35 @@ func NewMaster(text []byte) (Master, error) {
 	return Master{bytes.Clone(key)}, nil
 }
 
-// ReadMaster reads the master key from file. The error names the file.
-func ReadMaster(file string) (Master, error) {
-	text, err := readSmall(file)
+// LocateMaster reads the master key in file as ReadMaster does, and returns
+// what is to be told of it.
+func LocateMaster(file string) (Found, error) {
+	text, mode, warning, err := readSmall(file)
 	if err != nil {
-		return Master{}, fmt.Errorf("read master key: %w", err)
+		return Found{}, fmt.Errorf("read master key: %w", err)
 	}
 	m, err := NewMaster(text)
 	if err != nil {
-		return Master{}, fmt.Errorf("master key file %s: %w", file, err)
+		return Found{}, fmt.Errorf("master key file %s: %w", file, err)
 	}
-	return m, nil
+	found := Found{Key: string(m.key), File: file, Mode: mode}
+	if len(m.key) < minMaster {
+		found.Warnings = append(found.Warnings, fmt.Sprintf("the master key in %s is %d bytes, which can be guessed from any key made with it; a new one: gobuild keygen --new-master FILE", file, len(m.key)))
+	}
+	if warning != "" {
+		found.Warnings = append(found.Warnings, warning)
+	}
+	return found, nil
+}
+
+// ReadMaster reads the master key from file. The warnings say what is unusual
+// about the file. The error names it.
+func ReadMaster(file string) (m Master, warnings []string, err error) {
+	found, err := LocateMaster(file)
+	if err != nil {
+		return Master{}, nil, err
+	}
+	return Master{[]byte(found.Key)}, found.Warnings, nil
 }
 
 // IsZero reports whether m holds no key.
@@ -100,21 +116,4 @@ func (m Master) LogValue() slog.Value { return slog.StringValue(m.String()) }
 func Fingerprint(secret string) string {
 	sum := sha256.Sum256([]byte(secret))
 	return "sha256:" + hex.EncodeToString(sum[:6])
-}
-
-// readSmall reads a key file and refuses what cannot be one.
-func readSmall(file string) ([]byte, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(text) > maxFile {
-		return nil, hint.With(fmt.Errorf("%s is larger than %d bytes", file, maxFile), "a key file holds one short line")
-	}
-	return text, nil
 }

@@ -21,7 +21,7 @@ func TestKeysEqualGenbuilderkey(t *testing.T) {
 	if err := os.WriteFile(file, []byte(" a master, with blanks\r\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	master, err := builderkey.ReadMaster(file)
+	master, _, err := builderkey.ReadMaster(file)
 	if err != nil {
 		t.Fatal(err)
 	}
