@@ -3,19 +3,12 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-	"go.yaml.in/yaml/v3"
-
-	"gobuild/pkg/hint"
 )
 
 // configKey is a setting that the configuration file and the environment may
@@ -23,35 +16,36 @@ import (
 // underscores for dashes.
 type configKey struct {
 	name string
+	kind valueKind
 	help string
 }
 
 // configKeys is every setting there is. A flag takes part by bindConfig.
 var configKeys = []configKey{
-	{"backend", "LUCI token server, HOST or HOST:PORT"},
-	{"builders", "file with the host and builder types that the coordinator serves, as JSON"},
-	{"ca-file", "PEM file with the CA certificate of a private farm"},
-	{"cert-pem", "PEM file with this machine's LUCI certificate"},
-	{"coordinator", "URL of the farm's coordinator"},
-	{"github-api", "URL of the GitHub API that requests are filed with"},
-	{"health-addr", "address where the worker answers health probes"},
-	{"host-type", "host type that the worker registers as"},
-	{"hostname", "name of this machine: in the reverse pool, in its certificate, as a bot"},
-	{"key-file", "file with the builder key, or the user's key"},
-	{"listen", "address that the server listens on"},
-	{"master-key-file", "file with the farm's master key"},
-	{"no-color", "true for output without colours"},
-	{"pkey-pem", "PEM file with the private key of that certificate"},
-	{"port", "port of this machine, as GOOS-GOARCH"},
-	{"python", "Python 3 interpreter that runs the Swarming bot"},
-	{"repo", "GitHub repository where new builders are requested, as OWNER/NAME"},
-	{"swarming", "Swarming server, HOST or HOST:PORT"},
-	{"tls-cert", "PEM file with the server's certificate"},
-	{"tls-key", "PEM file with the private key of that certificate"},
-	{"token-file", "file with the LUCI machine token"},
-	{"user", "name of the person, as in the key for user-NAME"},
-	{"verbose", "true to log more"},
-	{"workdir", "directory where the worker does its work"},
+	{"backend", serverValue, "LUCI token server, HOST or HOST:PORT"},
+	{"builders", fileValue, "file with the host and builder types that the coordinator serves, as JSON"},
+	{"ca-file", fileValue, "PEM file with the CA certificate of a private farm"},
+	{"cert-pem", fileValue, "PEM file with this machine's LUCI certificate"},
+	{"coordinator", coordinatorValue, "URL of the farm's coordinator"},
+	{"github-api", urlValue, "URL of the GitHub API that requests are filed with"},
+	{"health-addr", addrValue, "address where the worker answers health probes"},
+	{"host-type", wordValue, "host type that the worker registers as"},
+	{"hostname", hostnameValue, "name of this machine: in the reverse pool, in its certificate, as a bot"},
+	{"key-file", fileValue, "file with the builder key, or the user's key"},
+	{"listen", addrValue, "address that the server listens on"},
+	{"master-key-file", fileValue, "file with the farm's master key"},
+	{"no-color", boolValue, "true for output without colours"},
+	{"pkey-pem", fileValue, "PEM file with the private key of that certificate"},
+	{"port", portValue, "port of this machine, as GOOS-GOARCH"},
+	{"python", fileValue, "Python 3 interpreter that runs the Swarming bot"},
+	{"repo", repoValue, "GitHub repository where new builders are requested, as OWNER/NAME"},
+	{"swarming", serverValue, "Swarming server, HOST or HOST:PORT"},
+	{"tls-cert", fileValue, "PEM file with the server's certificate"},
+	{"tls-key", fileValue, "PEM file with the private key of that certificate"},
+	{"token-file", fileValue, "file with the LUCI machine token"},
+	{"user", wordValue, "name of the person, as in the key for user-NAME"},
+	{"verbose", boolValue, "true to log more"},
+	{"workdir", fileValue, "directory where the worker does its work"},
 }
 
 // configKeyNames returns the names of configKeys.
@@ -162,9 +156,9 @@ func (a *app) loadConfig() (map[string]setting, error) {
 	if err != nil {
 		return nil, err
 	}
-	lines, err := checkConfig(file, doc)
-	if err != nil {
-		return nil, err
+	lines, problems := checkConfig(file, doc)
+	if len(problems) > 0 {
+		return nil, problems[0]
 	}
 	env := map[string]string{}
 	for _, key := range configKeyNames() {
@@ -186,89 +180,4 @@ func (a *app) loadConfig() (map[string]setting, error) {
 		settings[key] = setting{value, origin}
 	}
 	return settings, nil
-}
-
-// readConfig returns the name and content of the configuration file: the one
-// of --config, else of GOBUILD_CONFIG, else the first that there is in the
-// default places; empty if there is none.
-func (a *app) readConfig() (file string, doc []byte, err error) {
-	given := a.configFile
-	if given == "" {
-		given = a.getenv("GOBUILD_CONFIG")
-	}
-	if given != "" {
-		doc, err := os.ReadFile(given)
-		if err != nil {
-			return "", nil, hint.With(fmt.Errorf("read configuration: %w", err),
-				"--config or GOBUILD_CONFIG names this file; without them gobuild looks in %s", strings.Join(a.configPlaces(), ", then "))
-		}
-		return given, doc, nil
-	}
-	for _, file := range a.configPlaces() {
-		doc, err := os.ReadFile(file)
-		if err == nil {
-			return file, doc, nil
-		}
-		if !errors.Is(err, fs.ErrNotExist) {
-			return "", nil, fmt.Errorf("read configuration: %w", err)
-		}
-	}
-	return "", nil, nil
-}
-
-// configPlaces returns where the configuration file is looked for.
-func (a *app) configPlaces() []string {
-	var places []string
-	dir := a.getenv("XDG_CONFIG_HOME")
-	if !filepath.IsAbs(dir) {
-		// A service may have no home directory; the system's file remains.
-		dir, _ = os.UserConfigDir()
-	}
-	if dir != "" {
-		places = append(places, filepath.Join(dir, "gobuild", "config.yaml"))
-	}
-	return append(places, systemConfigFile())
-}
-
-// yamlLine matches the errors of the YAML parser that know their line.
-var yamlLine = regexp.MustCompile(`^yaml: line (\d+): `)
-
-// checkConfig returns the line of each key in doc. It refuses what is not a
-// flat table of known keys, and says in which line of file.
-func checkConfig(file string, doc []byte) (lines map[string]int, err error) {
-	var root yaml.Node
-	if err := yaml.Unmarshal(doc, &root); err != nil {
-		text := err.Error()
-		if m := yamlLine.FindStringSubmatch(text); m != nil {
-			return nil, fmt.Errorf("%s:%s: %s", file, m[1], text[len(m[0]):])
-		}
-		return nil, fmt.Errorf("%s: %w", file, err)
-	}
-	lines = map[string]int{}
-	if len(root.Content) == 0 || root.Content[0].Tag == "!!null" {
-		return lines, nil // empty, or nothing but comments
-	}
-	top := root.Content[0]
-	if top.Kind != yaml.MappingNode {
-		return nil, hint.With(fmt.Errorf("%s:%d: not a table of settings", file, top.Line), "each line is KEY: VALUE, such as coordinator: https://farm.example:8119")
-	}
-	known := configKeyNames()
-	for i := 0; i+1 < len(top.Content); i += 2 {
-		key, value := top.Content[i], top.Content[i+1]
-		if !slices.Contains(known, key.Value) {
-			err := fmt.Errorf("%s:%d: unknown key %q", file, key.Line, key.Value)
-			if near := suggest(key.Value, known); near != "" {
-				return nil, hint.With(err, "did you mean %s?", near)
-			}
-			return nil, hint.With(err, "the keys are %s", strings.Join(known, ", "))
-		}
-		if had, ok := lines[key.Value]; ok {
-			return nil, fmt.Errorf("%s:%d: key %q is in line %d already", file, key.Line, key.Value, had)
-		}
-		if value.Kind != yaml.ScalarNode {
-			return nil, fmt.Errorf("%s:%d: the value of %q has to be a single one", file, value.Line, key.Value)
-		}
-		lines[key.Value] = key.Line
-	}
-	return lines, nil
 }

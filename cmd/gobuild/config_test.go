@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -40,6 +41,9 @@ func TestConfigFlags(t *testing.T) {
 	keys := configKeyNames()
 	bound := map[string][]string{} // key → flags bound to it
 	walk(testTree(), func(cmd *cobra.Command) {
+		if cmd.Annotations[noConfigAnnotation] != "" {
+			return // it reads no configuration
+		}
 		eachOwnFlag(cmd, func(flag *pflag.Flag) {
 			where := cmd.CommandPath() + " --" + flag.Name
 			key := boundKey(flag)
@@ -264,12 +268,44 @@ func FuzzCheckConfig(f *testing.F) {
 	f.Add([]byte("a: &a [*a]\n"))
 	f.Add([]byte("user: x\n---\n- y"))
 	f.Fuzz(func(t *testing.T, doc []byte) {
-		if _, err := checkConfig("f", doc); err != nil {
+		if _, problems := checkConfig("f", doc); len(problems) > 0 {
 			return
 		}
 		// What passes has to be readable.
 		if _, err := mergeConfig(doc, nil); err != nil {
 			t.Errorf("checkConfig passes %q, but mergeConfig says %v", doc, err)
+		}
+	})
+}
+
+// Whatever a configuration looks like, an edit changes one setting and keeps
+// the rest, or refuses.
+func FuzzEditConfig(f *testing.F) {
+	f.Add([]byte("# c\nuser: joe # who\n\nport: linux-arm"), "jill")
+	f.Add([]byte("user: |\n  a\n  b\n"), "x: y")
+	f.Add([]byte("{user: a, port: b}"), "#")
+	f.Add([]byte("---\n"), "true")
+	f.Fuzz(func(t *testing.T, doc []byte, value string) {
+		if _, problems := checkConfig("f", doc); len(problems) > 0 || checkWord(value) != nil {
+			return
+		}
+		before, err := mergeConfig(doc, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		edited, err := editConfig("f", doc, []string{"user"}, map[string]string{"user": value})
+		if err != nil {
+			return
+		}
+		after, err := mergeConfig(edited, nil)
+		if err != nil {
+			t.Fatalf("%q became %q, which cannot be read: %v", doc, edited, err)
+		}
+		if value != "" || before["user"] != "" {
+			before["user"] = value
+		}
+		if !maps.Equal(before, after) {
+			t.Errorf("%q became %q: %v, want %v", doc, edited, after, before)
 		}
 	})
 }

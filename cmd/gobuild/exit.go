@@ -76,12 +76,17 @@ func (a *app) report(cmd *cobra.Command, err error) int {
 	if exit.usage {
 		advice = strings.TrimPrefix(advice+"\nsee "+cmd.CommandPath()+" --help", "\n")
 	}
+	a.printError(text, advice)
+	return exit.code
+}
+
+// printError prints an error's text, and advice if there is any.
+func (a *app) printError(text, advice string) {
 	p := a.palette(a.stderr)
 	printNote(a.stderr, p.bad.Render("error:"), "error:", text)
 	if advice != "" {
 		printNote(a.stderr, p.note.Render("hint:"), "hint:", advice)
 	}
-	return exit.code
 }
 
 // warn prints each warning on stderr: what is done all the same, but should

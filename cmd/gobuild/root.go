@@ -14,6 +14,8 @@ import (
 // commands lists the constructors of the top-level commands. A command takes
 // part in help, completion, man pages and checks by being here.
 var commands = []func(*app) *cobra.Command{
+	newInitCommand,
+	newConfigCommand,
 	newBuildletCommand,
 	newKeygenCommand,
 	newCoordinatorCommand,

@@ -23,7 +23,7 @@ import (
 func WriteNew(path string, data []byte, mode fs.FileMode) error {
 	// So that nobody waits for a disk to hear it; link is what decides.
 	if _, err := os.Lstat(path); err == nil {
-		return &fs.PathError{Op: "create", Path: path, Err: fs.ErrExist}
+		return &fs.PathError{Op: "write", Path: path, Err: fs.ErrExist}
 	}
 	return write(path, data, mode, func(temp string) error {
 		err := os.Link(temp, path)

@@ -104,6 +104,9 @@ func readSmall(file string) (text []byte, mode fs.FileMode, warning string, err 
 		}
 		return nil, 0, "", err
 	}
+	if info.IsDir() {
+		return nil, 0, "", fmt.Errorf("%s is a directory", file)
+	}
 	if !info.Mode().IsRegular() {
 		return nil, 0, "", fmt.Errorf("%s is no regular file", file)
 	}

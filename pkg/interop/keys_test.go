@@ -1,33 +1,36 @@
 package interop
 
 import (
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
-
-	"gobuild/pkg/builderkey"
 )
 
-// Our keys are genbuilderkey's, for the principals of the field and for odd
-// ones.
-func TestKeysEqualGenbuilderkey(t *testing.T) {
-	home := t.TempDir()
+// masterHome makes a home directory with a master key where genbuilderkey looks for
+// it.
+func masterHome(t testing.TB) (home string) {
+	home = t.TempDir()
 	if err := os.Mkdir(filepath.Join(home, "keys"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	file := filepath.Join(home, "keys", "gobuilder-master.key")
-	if err := os.WriteFile(file, []byte(" a master, with blanks\r\n"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(home, "keys", "gobuilder-master.key"), []byte(" a master, with blanks\r\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	master, _, err := builderkey.ReadMaster(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	principals := []string{"host-linux-amd64-localdev", "user-joe", "host-x", "ä ö", " padded ", "a\nb", "-"}
+	return home
+}
+
+// Our keys are genbuilderkey's: of the principals of the field, of odd ones,
+// and of 1,000 random ones.
+func TestKeysEqualGenbuilderkey(t *testing.T) {
+	env := []string{"HOME=" + masterHome(t)}
+	principals := []string{"host-linux-amd64-localdev", "user-joe", "host-x", "ä ö", " padded ", "a\nb", ""}
 	rng := rand.New(rand.NewPCG(1, 2))
-	for range 60 {
+	for range 1000 {
 		name := make([]byte, 1+rng.IntN(60))
 		for i := range name {
 			name[i] = byte(1 + rng.IntN(255)) // an argument holds no NUL
@@ -37,13 +40,53 @@ func TestKeysEqualGenbuilderkey(t *testing.T) {
 		}
 		principals = append(principals, string(name))
 	}
-	for _, p := range principals {
-		got := run(t, []string{"HOME=" + home}, "", "genbuilderkey", p)
-		if got.code != 0 {
-			t.Fatalf("genbuilderkey %q: exit code %d: %s", p, got.code, got.stderr)
-		}
-		if want := fmt.Sprintln(master.Key(p)); got.stdout != want {
-			t.Errorf("%q: genbuilderkey says %q, we %q", p, got.stdout, want)
-		}
+
+	// All at once, and the whole output of a call of its own for some.
+	ours := make([]struct{ Key string }, 0, len(principals))
+	all := run(t, env, "", "gobuild", append([]string{"keygen", "--json", "--"}, principals...)...)
+	if err := json.Unmarshal([]byte(all.stdout), &ours); err != nil || len(ours) != len(principals) {
+		t.Fatalf("gobuild keygen gave %d keys for %d principals: %v\n%s", len(ours), len(principals), err, all.stderr)
+	}
+	next := make(chan int)
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for i := range next {
+				p := principals[i]
+				want := run(t, env, "", "genbuilderkey", p)
+				if want.code != 0 || want.stdout != fmt.Sprintln(ours[i].Key) {
+					t.Errorf("%q: genbuilderkey says %q (exit code %d), we %q", p, want.stdout, want.code, ours[i].Key)
+				}
+				if i < 40 {
+					if got := run(t, env, "", "gobuild", "keygen", "--", p); got.stdout != want.stdout || got.code != 0 {
+						t.Errorf("%q: genbuilderkey prints %q, we %q (exit code %d)", p, want.stdout, got.stdout, got.code)
+					}
+				}
+			}
+		})
+	}
+	for i := range principals {
+		next <- i
+	}
+	close(next)
+	wg.Wait()
+}
+
+// A whole process, start to end, that makes one key.
+func BenchmarkKeygen(b *testing.B) {
+	home := masterHome(b)
+	for name, argv := range map[string][]string{
+		"gobuild":  {"gobuild", "keygen", "host-linux-riscv64"},
+		"upstream": {"genbuilderkey", "host-linux-riscv64"},
+	} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				cmd := exec.Command(filepath.Join(bin, argv[0]), argv[1:]...)
+				cmd.Env = append(cleanEnv(), "HOME="+home)
+				if out, err := cmd.Output(); err != nil || len(out) != 33 {
+					b.Fatalf("%q, %v", out, err)
+				}
+			}
+		})
 	}
 }

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"gobuild/pkg/hint"
+)
+
+// readConfig returns the name and content of the configuration file: the one
+// of --config, else of GOBUILD_CONFIG, else the first that there is in the
+// default places; empty if there is none.
+func (a *app) readConfig() (file string, doc []byte, err error) {
+	if given := a.givenConfig(); given != "" {
+		doc, err := os.ReadFile(given)
+		if err != nil {
+			return "", nil, hint.With(fmt.Errorf("read configuration: %w", err),
+				"--config or GOBUILD_CONFIG names this file; without them gobuild looks in %s", strings.Join(a.configPlaces(), ", then "))
+		}
+		return given, doc, nil
+	}
+	for _, file := range a.configPlaces() {
+		doc, err := os.ReadFile(file)
+		if err == nil {
+			return file, doc, nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return "", nil, fmt.Errorf("read configuration: %w", err)
+		}
+	}
+	return "", nil, nil
+}
+
+// givenConfig returns the configuration file that --config or GOBUILD_CONFIG
+// names, or "".
+func (a *app) givenConfig() string { return cmp.Or(a.configFile, a.getenv("GOBUILD_CONFIG")) }
+
+// configPlaces returns where the configuration file is looked for.
+func (a *app) configPlaces() []string {
+	var places []string
+	dir := a.getenv("XDG_CONFIG_HOME")
+	if !filepath.IsAbs(dir) {
+		// A service may have no home directory; the system's file remains.
+		dir, _ = os.UserConfigDir()
+	}
+	if dir != "" {
+		places = append(places, filepath.Join(dir, "gobuild", "config.yaml"))
+	}
+	return append(places, systemConfigFile())
+}
+
+// yamlLine matches the errors of the YAML parser that know their line.
+var yamlLine = regexp.MustCompile(`^yaml: line (\d+): `)
+
+// checkConfig returns the line of each key in doc, which is a flat table of
+// known keys, and everything in it that is not, with file and line.
+func checkConfig(file string, doc []byte) (lines map[string]int, problems []error) {
+	var root yaml.Node
+	if err := yaml.Unmarshal(doc, &root); err != nil {
+		text := err.Error()
+		if m := yamlLine.FindStringSubmatch(text); m != nil {
+			return nil, []error{fmt.Errorf("%s:%s: %s", file, m[1], text[len(m[0]):])}
+		}
+		return nil, []error{fmt.Errorf("%s: %w", file, err)}
+	}
+	lines = map[string]int{}
+	if len(root.Content) == 0 || root.Content[0].Tag == "!!null" {
+		return lines, nil // empty, or nothing but comments
+	}
+	top := root.Content[0]
+	if top.Kind != yaml.MappingNode {
+		return nil, []error{hint.With(fmt.Errorf("%s:%d: not a table of settings", file, top.Line), "each line is KEY: VALUE, such as coordinator: https://farm.example:8119")}
+	}
+	known := configKeyNames()
+	for i := 0; i+1 < len(top.Content); i += 2 {
+		key, value := top.Content[i], top.Content[i+1]
+		problem := func(line int, format string, args ...any) {
+			problems = append(problems, fmt.Errorf("%s:%d: %s", file, line, fmt.Sprintf(format, args...)))
+		}
+		if !slices.Contains(known, key.Value) {
+			err := fmt.Errorf("%s:%d: unknown key %q", file, key.Line, key.Value)
+			advice := "the keys are " + strings.Join(known, ", ")
+			if near := suggest(key.Value, known); near != "" {
+				advice = "did you mean " + near + "?"
+			}
+			problems = append(problems, hint.With(err, "%s", advice))
+			continue
+		}
+		if had, ok := lines[key.Value]; ok {
+			problem(key.Line, "key %q is in line %d already", key.Value, had)
+			continue
+		}
+		lines[key.Value] = key.Line
+		if value.Kind != yaml.ScalarNode {
+			problem(value.Line, "the value of %q has to be a single one", key.Value)
+		}
+	}
+	return lines, problems
+}
