@@ -1,0 +1,30 @@
+package doctor
+
+import (
+	"fmt"
+	"strings"
+)
+
+// ExplanationsText returns what Explain found for people: for each failure
+// its line in the log, the cause and the remedy.
+func ExplanationsText(list []Explanation, l Layout) string {
+	var b strings.Builder
+	for i, x := range list {
+		if i > 0 {
+			b.WriteString("\n")
+		}
+		b.WriteString(l.style(PartHeading, clean(x.Title)) + "\n")
+		at := fmt.Sprintf("%s, line %d", x.Program, x.Line)
+		if x.Count > 1 {
+			at += fmt.Sprintf(" (and %d more)", x.Count-1)
+		}
+		const indent = 2
+		l.lines(&b, indent, PartWanted, at+": "+clean(x.Text), false)
+		l.lines(&b, indent, PartTitle, clean(x.Cause), false)
+		l.lines(&b, indent, PartRemedy, "-> "+clean(x.Remedy), false)
+		if l.Sections && x.Section != "" {
+			l.lines(&b, indent, PartWanted, x.Section, false)
+		}
+	}
+	return b.String()
+}

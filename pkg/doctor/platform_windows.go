@@ -1,0 +1,16 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+)
+
+const (
+	homeVariable = "USERPROFILE"
+	shutdown     = "" // sudo is not asked here
+	hardReset    = ""
+)
+
+func (e *exam) processList(context.Context) ([]process, error) {
+	return nil, errors.New("processes cannot be listed on windows")
+}

@@ -1,0 +1,189 @@
+//go:build unix
+
+package doctor
+
+import (
+	"os"
+	"os/user"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+)
+
+// programs puts scripts into a directory that is PATH for the test, with what
+// the scripts themselves call.
+func programs(t *testing.T, scripts map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, script := range scripts {
+		put(t, filepath.Join(dir, name), "#!/bin/sh\n"+script+"\n", 0o755)
+	}
+	t.Setenv("PATH", dir)
+	return dir
+}
+
+func TestPython(t *testing.T) {
+	says := func(text string) string { return "echo '" + text + "'" }
+	for _, tt := range []struct {
+		name, script string
+		want         expect
+	}{
+		{"2.7", says("2 7 18 tls plain"), expect{Fail, `^2\.7\.18, /.*/python3$`, `3\.7 to 3\.13`}},
+		{"3.6", says("3 6 15 tls plain"), expect{Fail, `^3\.6\.15`, "older"}},
+		{"3.7", says("3 7 0 tls plain"), expect{OK, `^3\.7\.0`, ""}},
+		{"3.13", says("3 13 2 tls plain"), expect{OK, `^3\.13\.2`, ""}},
+		{"3.14", says("3 14 0 tls plain"), expect{Warn, `^3\.14\.0`, "2026-08-20"}},
+		{"3.15", says("3 15 0 tls plain"), expect{Fail, `^3\.15\.0`, "no bot has run"}},
+		{"4", says("4 0 0 tls plain"), expect{Fail, `^4\.0\.0`, ""}},
+		{"no ssl", says("3 11 2 no-tls plain"), expect{Fail, "without the ssl module", "OpenSSL"}},
+		{"venv", says("3 11 2 tls venv"), expect{Warn, "", "virtual environment"}},
+		{"broken", "echo 'Fatal Python error: init_fs_encoding' >&2; exit 1", expect{Fail, `does not work: python3: exit status 1: Fatal Python error`, "anew"}},
+		{"another program", says("hello"), expect{Fail, `is no Python: it printed "hello"`, ""}},
+		{"no numbers", says("3 x 2 tls plain"), expect{Fail, `is no Python`, ""}},
+		{"garbage", `printf '\033[2J\n'`, expect{Fail, `is no Python`, ""}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			programs(t, map[string]string{"python3": tt.script})
+			compare(t, examine(t, Options{}).python(within(t)), tt.want)
+		})
+	}
+}
+
+func TestPythonChoice(t *testing.T) {
+	programs(t, nil)
+	compare(t, examine(t, Options{}).python(within(t)), expect{Fail, "^no python3 in PATH$", "install Python 3"})
+	dir := programs(t, map[string]string{"pypy3": "echo 3 10 1 tls plain"})
+	compare(t, examine(t, Options{Python: "pypy3"}).python(within(t)), expect{Warn, `^3\.10\.1, .*/pypy3, but no python3 in PATH$`, "bootstrapswarm"})
+	compare(t, examine(t, Options{Python: filepath.Join(dir, "none")}).python(within(t)), expect{Fail, "none", "mend python"})
+	put(t, filepath.Join(dir, "python3"), "", 0o755)
+	compare(t, examine(t, Options{Python: "pypy3"}).python(within(t)), expect{OK, "pypy3$", ""})
+	dir = programs(t, nil)
+	put(t, filepath.Join(dir, "shims", "python3"), "#!/bin/sh\necho 3 11 2 tls plain\n", 0o755)
+	t.Setenv("PATH", filepath.Join(dir, "shims"))
+	compare(t, examine(t, Options{}).python(within(t)), expect{Warn, "shims/python3$", "pyenv"})
+}
+
+// TestPythonHangs has an interpreter that does not answer, and one that leaves
+// a child behind which holds its output open.
+func TestPythonHangs(t *testing.T) {
+	path := os.Getenv("PATH")
+	for _, script := range []string{"exec sleep 100", "sleep 3 & echo 3 11 2 tls plain"} {
+		programs(t, map[string]string{"python3": "PATH='" + path + "'; " + script})
+		start := time.Now()
+		r := Run(t.Context(), Options{For: TargetLUCI, Only: []string{"python"}, Timeout: 500 * time.Millisecond})
+		if took := time.Since(start); took > 5*time.Second {
+			t.Errorf("%s: it took %s", script, took)
+		}
+		if f := r.Findings[0]; strings.Contains(script, "100") && f.State == OK {
+			t.Errorf("%s: got %+v", script, f)
+		}
+	}
+}
+
+// TestRealPython asks the one of this machine, in the test's own words.
+func TestRealPython(t *testing.T) {
+	p, err := ask(within(t), "/usr/bin/python3")
+	if err != nil {
+		t.Skip(err)
+	}
+	if p.major != 3 || p.venv {
+		t.Errorf("got %+v", p)
+	}
+}
+
+func TestReboot(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("the commands are Linux's")
+	}
+	who := "this user"
+	if os.Geteuid() == 0 {
+		if _, err := user.Lookup(botUser); err != nil {
+			programs(t, map[string]string{"sudo": "exit 0"})
+			compare(t, examine(t, Options{}).reboot(within(t)), expect{Unknown, "no user swarming", ""})
+			// The rest, as an ordinary user sees it.
+			defer func(saved func() (bool, string)) { privileged = saved }(privileged)
+			privileged = func() (bool, string) { return false, "joe" }
+		} else {
+			who = "user swarming"
+		}
+	}
+	const log = `printf '%s\n' "$*" >>"${0%/*}/log"; `
+	for _, tt := range []struct {
+		name, script string
+		want         expect
+	}{
+		{"allowed", `case "$*" in *shutdown*) exit 0;; esac; exit 1`, expect{OK, "^sudo lets " + who + " run /sbin/shutdown -r now$", ""}},
+		{"everything", "exit 0", expect{Warn, "and /sbin/reboot -f as well", "no more than: /sbin/shutdown -r now"}},
+		{"password", "echo 'sudo: a password is required' >&2; exit 1", expect{Fail, `without a password \(sudo: exit status 1: sudo: a password is required\)`, "NOPASSWD: /sbin/shutdown -r now"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := programs(t, map[string]string{"sudo": log + tt.script})
+			compare(t, examine(t, Options{}).reboot(within(t)), tt.want)
+			calls, err := os.ReadFile(filepath.Join(dir, "log"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for line := range strings.Lines(string(calls)) {
+				if !strings.HasPrefix(line, "-n -l ") {
+					t.Errorf("sudo was called with %q, which may do more than list", line)
+				}
+			}
+		})
+	}
+	programs(t, nil)
+	compare(t, examine(t, Options{}).reboot(within(t)), expect{Fail, "no sudo", "install sudo"})
+	programs(t, map[string]string{"doas": "exit 1"})
+	compare(t, examine(t, Options{}).reboot(within(t)), expect{Fail, "no sudo", "doas"})
+	compare(t, examine(t, Options{}, "SWARMING_NEVER_REBOOT", "1").reboot(within(t)), expect{OK, "not wanted", ""})
+}
+
+func TestUser(t *testing.T) {
+	f := examine(t, Options{}).user(t.Context())
+	if os.Geteuid() == 0 {
+		compare(t, f, expect{Warn, "^this is root$", "ordinary user"})
+	} else {
+		compare(t, f, expect{OK, "uid ", ""})
+	}
+}
+
+func TestHomeDir(t *testing.T) {
+	dir := t.TempDir()
+	for _, tt := range []struct {
+		home, work string
+		want       expect
+	}{
+		{dir, "", expect{OK, dir, ""}},
+		{dir, filepath.Join(dir, ".swarming"), expect{OK, dir, ""}},
+		{dir, dir + "/", expect{Fail, "is the work directory", "quarantines"}},
+		{"", "", expect{Fail, "HOME is not set", "service"}},
+		{filepath.Join(dir, "none"), "", expect{Fail, "none is not there", "make it"}},
+	} {
+		compare(t, examine(t, Options{WorkDir: tt.work}, "HOME", tt.home).homeDir(t.Context()), tt.want)
+	}
+}
+
+func TestSupervisor(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		files map[string]string
+		want  expect
+	}{
+		{"systemd, beside old scripts", map[string]string{"run/systemd/system/x": "", "etc/init.d/x": ""}, expect{OK, "^systemd$", ""}},
+		{"OpenRC", map[string]string{"run/openrc/softlevel": "", "etc/init.d/x": ""}, expect{OK, "^OpenRC$", ""}},
+		{"SMF", map[string]string{"lib/svc/manifest/x": ""}, expect{OK, "^SMF$", ""}},
+		{"OpenBSD", map[string]string{"etc/rc.d/rc.subr": ""}, expect{OK, `^rc\.d, with a loop`, ""}},
+		{"FreeBSD", map[string]string{"etc/rc.subr": ""}, expect{OK, `^rc\.d, with daemon`, ""}},
+		{"System V", map[string]string{"etc/init.d/x": "", "proc/1/comm": "init\n"}, expect{Warn, "init.d", "runit"}},
+		{"Docker", map[string]string{".dockerenv": "", "etc/init.d/x": ""}, expect{Warn, "container", "restarted"}},
+		{"another container", map[string]string{"proc/1/comm": "tini-static\n"}, expect{Warn, `the first process is "tini-static"`, ""}},
+		{"the same with scripts", map[string]string{"proc/1/comm": "dumb-init\n", "etc/init.d/x": ""}, expect{Warn, "dumb-init", "in a container"}},
+		{"a shell", map[string]string{"proc/1/comm": "bash\n", "etc/init.d/x": ""}, expect{Warn, `the first process is "bash"`, "in a container"}},
+		{"nothing", nil, expect{Warn, "none is known", "loop"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			compare(t, examine(t, Options{Root: tree(t, tt.files)}).supervisor(t.Context()), tt.want)
+		})
+	}
+}

@@ -1,0 +1,4 @@
+package doctor
+
+// physicalMemory is the sysctl of the bytes of memory.
+const physicalMemory = "hw.memsize"

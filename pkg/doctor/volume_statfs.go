@@ -1,0 +1,19 @@
+//go:build darwin || dragonfly || freebsd
+
+package doctor
+
+import "golang.org/x/sys/unix"
+
+// volume returns the file system of dir, which has to exist.
+func (e *exam) volume(dir string) (volume, error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		return volume{}, err
+	}
+	unit := uint64(st.Bsize)
+	return volume{
+		total: uint64(st.Blocks) * unit, free: uint64(max(st.Bavail, 0)) * unit,
+		inodes: uint64(st.Files), inodesFree: uint64(st.Ffree),
+		kind: cstring(st.Fstypename[:]),
+	}, nil
+}
