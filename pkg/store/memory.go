@@ -7,14 +7,16 @@ import (
 	"sync"
 )
 
-// keepEnded is how many ended instances Memory remembers.
+// keepEnded is how many ended instances and how many rejected requests Memory
+// remembers.
 const keepEnded = 1000
 
 // Memory is a Store that lives as long as the process.
 type Memory struct {
-	mu    sync.Mutex
-	byID  map[string]Instance
-	ended []string // IDs in the order in which they ended, oldest first
+	mu       sync.Mutex
+	byID     map[string]Instance
+	ended    []string  // IDs in the order in which they ended, oldest first
+	requests []Request // in the order in which they were added
 }
 
 // NewMemory returns an empty Memory.

@@ -1,5 +1,6 @@
 // Package store keeps what a coordinator must not forget: who holds which
-// instance, and when and why an instance ended.
+// instance, when and why an instance ended, and who has asked to take in a
+// new machine and what was decided.
 //
 // Store is the interface; Memory, in this package, forgets with the process.
 // What lives only as long as a connection does (the reverse pool) is left to
@@ -38,6 +39,27 @@ type Store interface {
 	Instance(ctx context.Context, id string) (Instance, error)
 	// Instances returns the records of all living instances, sorted by ID.
 	Instances(ctx context.Context) ([]Instance, error)
+
+	// AddRequest stores r as a pending request and returns it with the ID that
+	// it has got: its host name and the next number. If the host name has an
+	// open request, that is returned, with ErrExists; if maxPending requests
+	// are pending, nothing is, with ErrFull.
+	AddRequest(ctx context.Context, r Request, maxPending int) (Request, error)
+	// ChangeRequest lets change alter the record of id, its ID and host name
+	// apart, and returns what came of it. If change returns an error,
+	// nothing is altered and the error returned. An unknown id is ErrNotFound.
+	// change must do nothing else: it may be called again.
+	ChangeRequest(ctx context.Context, id string, change func(*Request) error) (Request, error)
+	// Request returns the record of id, or ErrNotFound.
+	Request(ctx context.Context, id string) (Request, error)
+	// Requests returns the records of all requests, in the order in which
+	// they were added, without CSR, report and certificate, which are long.
+	Requests(ctx context.Context) ([]Request, error)
+	// NoteConnected notes on the approved request for hostname and hostType,
+	// if there is one, that its machine was connected, and returns its ID. If
+	// there is none, or it was noted before, the ID is empty.
+	NoteConnected(ctx context.Context, hostname, hostType string, at time.Time) (id string, err error)
+
 	// Close ends the use of the store.
 	Close() error
 }
