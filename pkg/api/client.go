@@ -261,6 +261,11 @@ func (c *Client) call(ctx context.Context, method, path string, wait time.Durati
 		return err
 	}
 	c.authorize(req.Request)
+	return c.exchange(ctx, req, out)
+}
+
+// exchange sends req, again if need be, and decodes the answer into out.
+func (c *Client) exchange(ctx context.Context, req *retryablehttp.Request, out any) error {
 	start := time.Now()
 	resp, err := c.retry.Do(req)
 	if err != nil {
@@ -275,7 +280,10 @@ func (c *Client) call(ctx context.Context, method, path string, wait time.Durati
 	}
 	body := &io.LimitedReader{R: resp.Body, N: maxAnswer}
 	err = json.NewDecoder(body).Decode(out)
-	if err != nil && body.N == 0 {
+	switch {
+	case err == nil:
+		io.CopyN(io.Discard, body, 1<<10) // to the end: then the connection is kept
+	case body.N == 0:
 		err = fmt.Errorf("it is longer than %d bytes", maxAnswer)
 	}
 	return c.unreadable(ctx, req.Request, err)

@@ -14,13 +14,16 @@ type Code string
 const (
 	CodeBadRequest    Code = "bad_request"    // the request itself is wrong
 	CodeUnauthorized  Code = "unauthorized"   // no key, or a wrong one
-	CodeForbidden     Code = "forbidden"      // somebody else's
+	CodeForbidden     Code = "forbidden"      // somebody else's, or for others to do
 	CodeNotFound      Code = "not_found"      // no such thing
 	CodeGone          Code = "instance_ended" // there was such an instance
+	CodeConflict      Code = "conflict"       // what is there already stands against it
+	CodeTooLarge      Code = "too_large"      // the request has more bytes than are taken
+	CodeTooMany       Code = "too_many"       // the same address has asked too often
 	CodeMethod        Code = "method"         // the route has other methods
 	CodeTimeout       Code = "timeout"        // no machine became free
 	CodeUnreachable   Code = "unreachable"    // the machine does not answer
-	CodeUnavailable   Code = "unavailable"    // the coordinator is ending
+	CodeUnavailable   Code = "unavailable"    // the coordinator cannot do it now: it is ending, or full
 	CodeInternal      Code = "internal"       // the coordinator failed
 	CodeUpgradeNeeded Code = "tls_required"   // the route works on TLS only
 )
@@ -31,6 +34,9 @@ var statusOf = map[Code]int{
 	CodeForbidden:     http.StatusForbidden,
 	CodeNotFound:      http.StatusNotFound,
 	CodeGone:          http.StatusNotFound,
+	CodeConflict:      http.StatusConflict,
+	CodeTooLarge:      http.StatusRequestEntityTooLarge,
+	CodeTooMany:       http.StatusTooManyRequests,
 	CodeMethod:        http.StatusMethodNotAllowed,
 	CodeTimeout:       http.StatusGatewayTimeout,
 	CodeUnreachable:   http.StatusBadGateway,
