@@ -8,14 +8,17 @@
 package coordinator
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"gobuild/pkg/buildconfig"
@@ -23,8 +26,8 @@ import (
 	"gobuild/pkg/store"
 )
 
-// Options are what a Coordinator needs. The durations' zero values mean what
-// is written with them.
+// Options are what a Coordinator needs. The zero values of durations and
+// numbers mean what is written with them.
 type Options struct {
 	// Master is the farm's master key.
 	Master builderkey.Master
@@ -34,8 +37,12 @@ type Options struct {
 	Store store.Store
 	// Program is the name and version to show.
 	Program string
-	// Dev marks a coordinator that runs with the development master key.
+	// Dev marks a coordinator that runs with the development master key. Every
+	// user is a maintainer there.
 	Dev bool
+	// Maintainers are the principals, user-NAME, that decide on the requests
+	// to take in new machines. Without any, none are taken.
+	Maintainers []string
 	// Log gets what happens; nil means slog.Default.
 	Log *slog.Logger
 
@@ -51,6 +58,12 @@ type Options struct {
 	// ProgressEvery is the pause between two lines of a CreateEvent stream;
 	// 5 s.
 	ProgressEvery time.Duration
+	// BodyWait is how long a JSON request may take to come in, and the rest of
+	// a refused one; 30 s.
+	BodyWait time.Duration
+	// RequestsPerHour is how many new machines may be asked for from one
+	// address; 20.
+	RequestsPerHour int
 }
 
 // Coordinator serves a farm. Its methods may be called by several goroutines.
@@ -60,7 +73,9 @@ type Coordinator struct {
 	started time.Time
 	pool    *pool
 	insts   *instances
+	asked   *requests
 	mux     *http.ServeMux
+	cert    atomic.Pointer[x509.Certificate] // what Serve shows to clients
 
 	ctx  context.Context // ends with Close
 	stop context.CancelFunc
@@ -89,15 +104,18 @@ func New(opts Options) (*Coordinator, error) {
 		{&opts.HeartbeatEvery, 10 * time.Second},
 		{&opts.HeartbeatWait, 15 * time.Second},
 		{&opts.ProgressEvery, 5 * time.Second},
+		{&opts.BodyWait, 30 * time.Second},
 	} {
 		if *d.field == 0 {
 			*d.field = d.value
 		}
 	}
+	opts.RequestsPerHour = cmp.Or(opts.RequestsPerHour, 20)
 	c := &Coordinator{opts: opts, log: opts.Log, started: time.Now()}
 	c.ctx, c.stop = context.WithCancel(context.Background())
 	c.pool = newPool(c)
 	c.insts = newInstances(c)
+	c.asked = newRequests(c)
 	c.mux = c.routes()
 	c.work.Go(c.insts.expireLoop)
 	return c, nil
@@ -111,6 +129,13 @@ func (c *Coordinator) ServeHTTP(w http.ResponseWriter, r *http.Request) { c.mux.
 // until ctx ends, and then closes the Coordinator: a few seconds are given to
 // requests under way. It returns nil unless serving failed.
 func (c *Coordinator) Serve(ctx context.Context, ln net.Listener, cert tls.Certificate) error {
+	leaf, err := certLeaf(cert)
+	if err != nil {
+		ln.Close()
+		c.Close()
+		return err
+	}
+	c.cert.Store(leaf)
 	srv := &http.Server{
 		Handler:           c,
 		ReadHeaderTimeout: 30 * time.Second,
@@ -142,6 +167,18 @@ func (c *Coordinator) Serve(ctx context.Context, ln net.Listener, cert tls.Certi
 	}
 	<-ended
 	return c.Close()
+}
+
+// certLeaf returns the first certificate of cert.
+func certLeaf(cert tls.Certificate) (*x509.Certificate, error) {
+	if len(cert.Certificate) == 0 {
+		return nil, errors.New("coordinator: no certificate")
+	}
+	leaf, err := x509.ParseCertificate(cert.Certificate[0])
+	if err != nil {
+		return nil, fmt.Errorf("coordinator: certificate: %w", err)
+	}
+	return leaf, nil
 }
 
 // Close cuts all links and ends all waits. Instances are not destroyed: what

@@ -67,7 +67,9 @@ func newFarm(t *testing.T, opts Options) *testFarm {
 func serveFarm(t *testing.T, dir string, ln net.Listener, opts Options) (f *testFarm, stop func()) {
 	t.Helper()
 	opts.Master = devMaster
-	opts.Log = testLog()
+	if opts.Log == nil {
+		opts.Log = testLog()
+	}
 	opts.Program = "gobuild test"
 	cert, err := DevCertificate(dir)
 	if err != nil {

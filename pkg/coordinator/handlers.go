@@ -1,6 +1,7 @@
 package coordinator
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -54,6 +55,11 @@ func (c *Coordinator) routes() *http.ServeMux {
 		writeJSON(w, c.insts.describe(inst))
 	}))
 	mux.HandleFunc(api.RouteInstance+"{id}"+api.PathBuildlet+"/{path...}", c.withUser(c.serveBuildlet))
+	mux.HandleFunc("POST "+api.RouteRequests, c.asked.serveFile)
+	mux.HandleFunc("GET "+api.RouteRequests, c.asked.withMaintainer(c.asked.serveList))
+	mux.HandleFunc("GET "+api.RouteRequest+"{id}", c.asked.serveRequest)
+	mux.HandleFunc("POST "+api.RouteRequest+"{id}"+api.PathApprove, c.asked.withMaintainer(c.asked.serveApprove))
+	mux.HandleFunc("POST "+api.RouteRequest+"{id}"+api.PathReject, c.asked.withMaintainer(c.asked.serveReject))
 	mux.HandleFunc("/api/", func(w http.ResponseWriter, r *http.Request) {
 		writeError(w, api.Errorf(api.CodeNotFound, "there is no route %s %.200s", r.Method, r.URL.Path))
 	})
@@ -67,20 +73,59 @@ func serveOK(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "ok\n")
 func (c *Coordinator) withKey(prefix string, next func(http.ResponseWriter, *http.Request, string)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		principal, key, given := r.BasicAuth()
+		var refusal *api.Error
 		switch {
 		case !given:
-			writeError(w, api.Errorf(api.CodeUnauthorized, "this needs a key and none came").
-				WithHint("the user is user-NAME, the password the key that the farm's maintainer makes with: gobuild keygen user-NAME"))
+			refusal = api.Errorf(api.CodeUnauthorized, "this needs a key and none came").
+				WithHint("the user is user-NAME, the password the key that the farm's maintainer makes with: gobuild keygen user-NAME")
 		case !c.opts.Master.Verify(principal, key):
 			c.log.Warn("wrong key", "addr", r.RemoteAddr, "principal", principal, "path", r.URL.Path)
-			writeError(w, api.Errorf(api.CodeUnauthorized, "the key is not that of %.100q", principal).
-				WithHint("a key is made for one name, from this coordinator's master key; ask the farm's maintainer"))
+			refusal = api.Errorf(api.CodeUnauthorized, "the key is not that of %.100q", principal).
+				WithHint("a key is made for one name, from this coordinator's master key; ask the farm's maintainer")
 		case !strings.HasPrefix(principal, prefix):
-			writeError(w, api.Errorf(api.CodeForbidden, "%.100q is no user: instances are for principals user-NAME", principal))
-		default:
-			next(w, r, principal)
+			refusal = api.Errorf(api.CodeForbidden, "%.100q is no user: instances are for principals user-NAME", principal)
+		}
+		if refusal != nil {
+			c.hurry(w)
+			writeError(w, refusal)
+			return
+		}
+		next(w, r, principal)
+	}
+}
+
+// hurry bounds the wait for the body of a request: who sends it by drops would
+// hold a connection for ever, even one that was refused, since the server
+// reads on before it answers.
+func (c *Coordinator) hurry(w http.ResponseWriter) {
+	http.NewResponseController(w).SetReadDeadline(time.Now().Add(c.opts.BodyWait))
+}
+
+// readJSON reads the body of r, one JSON value of at most limit bytes without
+// unknown fields, into v, and returns the body.
+func (c *Coordinator) readJSON(w http.ResponseWriter, r *http.Request, limit int64, v any) ([]byte, error) {
+	c.hurry(w)
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	if err != nil {
+		w.Header().Set("Connection", "close") // what follows is not waited for
+		if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
+			return nil, api.Errorf(api.CodeTooLarge, "the request is longer than %d bytes", tooLarge.Limit)
+		}
+		return nil, api.Errorf(api.CodeBadRequest, "the request broke off: %v", err)
+	}
+	http.NewResponseController(w).SetReadDeadline(time.Time{})
+	dec := json.NewDecoder(bytes.NewReader(body))
+	dec.DisallowUnknownFields()
+	if err = dec.Decode(v); err == nil {
+		if _, extra := dec.Token(); extra != io.EOF {
+			err = errors.New("something follows the JSON object")
 		}
 	}
+	if err != nil {
+		return nil, api.Errorf(api.CodeBadRequest, "the request is not what it should be: %v", err).
+			WithHint("the program that sent it may be older or newer than this coordinator")
+	}
+	return body, nil
 }
 
 func (c *Coordinator) withUser(next func(http.ResponseWriter, *http.Request, string)) http.HandlerFunc {
@@ -154,8 +199,11 @@ func asAPIError(err error) *api.Error {
 
 func writeError(w http.ResponseWriter, err error) { asAPIError(err).Write(w) }
 
-func writeJSON(w http.ResponseWriter, v any) {
+func writeJSON(w http.ResponseWriter, v any) { writeJSONStatus(w, http.StatusOK, v) }
+
+func writeJSONStatus(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
 	json.NewEncoder(w).Encode(v)
 }

@@ -127,6 +127,7 @@ func (c *Coordinator) tend(h *host) {
 		h.evict(fmt.Errorf("its protocol version %d is too old: %d is the least that works", status.Version, minVersion))
 	default:
 		c.pool.ready(h, status)
+		c.asked.arrived(h.hostname, h.hostType)
 	}
 	misses := 0
 	for {

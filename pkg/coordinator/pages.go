@@ -38,15 +38,27 @@ func roughly(d time.Duration) string {
 	return fmt.Sprintf("%d days", d/(24*time.Hour))
 }
 
-// serveStatusPage shows the reverse pool and the instances.
+// maxAsked is how many requests for new machines the status page shows.
+const maxAsked = 100
+
+// serveStatusPage shows the reverse pool, the instances, and who waits to be
+// taken in: of that, nothing that only owner and maintainer are to know.
 func (c *Coordinator) serveStatusPage(w http.ResponseWriter, r *http.Request) {
+	asked, err := c.asked.list(r.Context(), func(q api.Request) bool { return q.Turn != api.TurnNobody })
+	if err != nil {
+		c.log.Error("requests not shown", "err", err)
+	}
+	shown := asked[:min(len(asked), maxAsked)]
 	c.servePage(w, "status.html", struct {
-		Program   string
-		Started   time.Time
-		Dev       bool
-		Pool      api.Pool
-		Instances []api.Instance
-	}{c.opts.Program, c.started, c.opts.Dev, c.pool.snapshot(), c.insts.list("")})
+		Program    string
+		Started    time.Time
+		Dev        bool
+		Pool       api.Pool
+		Instances  []api.Instance
+		Asked      []api.Request
+		MoreAsked  int
+		AskedError error
+	}{c.opts.Program, c.started, c.opts.Dev, c.pool.snapshot(), c.insts.list(""), shown, len(asked) - len(shown), err})
 }
 
 // builderRow is a builder type on the page.

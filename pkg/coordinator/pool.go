@@ -61,6 +61,16 @@ func (p *pool) ready(h *host, s buildlet.Status) {
 	p.handOut()
 }
 
+// has reports whether a machine of that name and type is there, and has
+// answered.
+func (p *pool) has(hostname, hostType string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.ContainsFunc(p.hosts, func(h *host) bool {
+		return h.hostname == hostname && h.hostType == hostType && h.state != api.HostChecking
+	})
+}
+
 func (p *pool) heard(h *host) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
