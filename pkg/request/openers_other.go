@@ -1,0 +1,6 @@
+//go:build !darwin && !windows && !plan9
+
+package request
+
+// openers are the programs that show an address, the best first.
+var openers = [][]string{{"xdg-open"}, {"wslview"}}

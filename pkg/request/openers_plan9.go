@@ -1,0 +1,4 @@
+package request
+
+// openers are the programs that show an address, the best first.
+var openers = [][]string{{"plumb"}}
