@@ -158,7 +158,7 @@ func blockCommands(text string) [][]string {
 // one of the ways in which the documentation does; nil if line is none. The
 // arguments end at a redirection, a pipe or a comment.
 func gobuildArgs(line string) []string {
-	words := strings.Fields(strings.TrimPrefix(strings.TrimSpace(line), "$ "))
+	words := shellWords(strings.TrimPrefix(strings.TrimSpace(line), "$ "))
 	switch {
 	case len(words) > 0 && (words[0] == "gobuild" || words[0] == "./gobuild"):
 		words = words[1:]
@@ -176,6 +176,18 @@ func gobuildArgs(line string) []string {
 	return append([]string{}, words...)
 }
 
+// shellWords splits a line where a shell would; of quoting it knows the double
+// quotes around a word.
+func shellWords(line string) []string {
+	words := regexp.MustCompile(`"[^"]*"|\S+`).FindAllString(line, -1)
+	for i, word := range words {
+		if len(word) > 2 {
+			words[i] = strings.Trim(word, `"`)
+		}
+	}
+	return words
+}
+
 // checkCommand checks that the tree has a command with these flags and this
 // many arguments.
 func checkCommand(t *testing.T, where string, args []string) {
@@ -191,7 +203,7 @@ func checkCommand(t *testing.T, where string, args []string) {
 		t.Errorf("%s: %s: %v", where, line, err)
 		return
 	}
-	if cmd.HasSubCommands() && cmd.Flags().NArg() > 0 {
+	if isGroup(cmd) && cmd.Flags().NArg() > 0 {
 		t.Errorf("%s: %s: %s has no command %s", where, line, cmd.CommandPath(), cmd.Flags().Arg(0))
 		return
 	}

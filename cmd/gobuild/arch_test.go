@@ -31,7 +31,7 @@ var rooms = map[string][]string{
 	"swarmbot":     {"machinetoken", "supervise"},
 	"supervise":    {},
 	"gomote":       {"api", "buildlet"},
-	"coordinator":  {"api", "builderkey", "buildlet", "buildconfig", "store"},
+	"coordinator":  {"api", "botcert", "builderkey", "buildlet", "buildconfig", "store"},
 	"store":        {},
 	// The rehearsal plays every part on one machine.
 	"rehearse": {"api", "botcert", "builderkey", "buildconfig", "buildlet", "coordinator", "doctor", "gomote", "machinetoken", "stage0", "supervise", "swarmbot"},

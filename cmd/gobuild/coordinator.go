@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -21,6 +22,7 @@ import (
 // coordinatorFlags are the flags of "gobuild coordinator".
 type coordinatorFlags struct {
 	listen, builders, masterKey, tlsCert, tlsKey string
+	maintainers                                  []string
 	dev                                          bool
 }
 
@@ -39,9 +41,13 @@ configuration at /builders.
 It needs the farm's master key, from which the keys of machines and people are
 made, and a certificate. With --dev it takes upstream's development master key,
 which everybody knows, makes itself a certificate, and listens on this machine
-only.`,
+only.
+
+Owners of new machines may ask to be taken in ("gobuild request"); the users
+named by --maintainer decide on that with "gobuild requests". Without one, or
+--dev, such requests are refused.`,
 		Example: `  gobuild coordinator --dev
-  gobuild coordinator --listen :443 --master-key master.key --tls-cert farm.crt --tls-key farm.key`,
+  gobuild coordinator --listen :443 --master-key master.key --tls-cert farm.crt --tls-key farm.key --maintainer joe`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.coordinate(cmd, f) },
 	}
 	flags := cmd.Flags()
@@ -50,6 +56,7 @@ only.`,
 	flags.StringVar(&f.masterKey, "master-key", "", "`FILE` with the farm's master key (default keys/gobuilder-master.key in the home directory)")
 	flags.StringVar(&f.tlsCert, "tls-cert", "", "PEM `FILE` with the certificate, and its chain")
 	flags.StringVar(&f.tlsKey, "tls-key", "", "PEM `FILE` with the certificate's private key")
+	flags.StringArrayVar(&f.maintainers, "maintainer", nil, "`NAME` of a user, without user-, who decides on requests for new machines; may be given several times")
 	flags.BoolVar(&f.dev, "dev", false, "development master key and self-made certificate, on this machine only")
 	for _, name := range []string{"listen", "builders", "tls-cert", "tls-key"} {
 		bindConfig(flags, name, name)
@@ -76,6 +83,10 @@ func (a *app) coordinate(cmd *cobra.Command, f coordinatorFlags) error {
 		return hint.With(usageErrorf("no certificate: machines and people register over TLS only"),
 			"give --tls-cert and --tls-key, or try things out with --dev")
 	}
+	maintainers, err := principals(f.maintainers)
+	if err != nil {
+		return err
+	}
 	master, err := a.masterKey(f)
 	if err != nil {
 		return err
@@ -100,7 +111,8 @@ func (a *app) coordinate(cmd *cobra.Command, f coordinatorFlags) error {
 	}
 	c, err := coordinator.New(coordinator.Options{
 		Master: master, Config: config, Dev: f.dev, Log: log,
-		Program: "gobuild " + version.String(),
+		Maintainers: maintainers,
+		Program:     "gobuild " + version.String(),
 	})
 	if err != nil {
 		ln.Close()
@@ -112,6 +124,18 @@ func (a *app) coordinate(cmd *cobra.Command, f coordinatorFlags) error {
 		log.Info("development mode", "ca", ca, "hint", "give --dev to gobuild buildlet, status and gomote too")
 	}
 	return c.Serve(cmd.Context(), ln, cert)
+}
+
+// principals returns the principals of the users that --maintainer names.
+func principals(names []string) ([]string, error) {
+	var list []string
+	for _, name := range names {
+		if strings.TrimPrefix(name, builderkey.UserPrefix) == "" || strings.ContainsAny(name, " \t,") {
+			return nil, hint.With(usageErrorf("--maintainer %q is no user's name", name), "for several users give --maintainer several times")
+		}
+		list = append(list, builderkey.UserPrincipal(name))
+	}
+	return list, nil
 }
 
 // masterKey returns the farm's master key.

@@ -17,8 +17,12 @@ var commands = []func(*app) *cobra.Command{
 	newInitCommand,
 	newConfigCommand,
 	newBuildletCommand,
+	newCSRCommand,
+	newDoctorCommand,
 	newKeygenCommand,
 	newCoordinatorCommand,
+	newRequestCommand,
+	newRequestsCommand,
 	newStatusCommand,
 	newRehearseCommand,
 	newGomoteCommand,
@@ -118,6 +122,9 @@ func addGroups(root *cobra.Command) {
 	}
 }
 
+// groupAnnotation marks a command that only holds others.
+const groupAnnotation = "gobuild_group"
+
 // finish gives cmd and everything below it the manners that all commands
 // share: no arguments unless Args allows them, wrong arguments as usage
 // errors, an unknown subcommand with the nearest one as hint.
@@ -128,6 +135,7 @@ func finish(a *app, cmd *cobra.Command) {
 	cmd.InitDefaultVersionFlag()
 	group := cmd.HasSubCommands() && !cmd.Runnable()
 	if group {
+		annotate(cmd, groupAnnotation)
 		cmd.Args = cobra.ArbitraryArgs
 		cmd.RunE = runGroup
 		// A group without a subcommand says how to use it; a broken
@@ -153,6 +161,9 @@ func finish(a *app, cmd *cobra.Command) {
 		finish(a, sub)
 	}
 }
+
+// isGroup reports whether a finished command only holds others.
+func isGroup(cmd *cobra.Command) bool { return cmd.Annotations[groupAnnotation] != "" }
 
 // noArgs refuses any argument.
 func noArgs(_ *cobra.Command, args []string) error {

@@ -20,9 +20,10 @@ const scriptPatience = 30 * time.Second
 
 // scriptCmds are the commands that the scripts have besides testscript's own.
 var scriptCmds = map[string]func(ts *testscript.TestScript, neg bool, args []string){
-	"await": scriptAwait,
-	"code":  scriptCode,
-	"post":  scriptPost,
+	"await":  scriptAwait,
+	"code":   scriptCode,
+	"github": scriptGitHub,
+	"post":   scriptPost,
 }
 
 // scriptAwait is "await FILE REGEXP [VARIABLE]": it waits until the file
