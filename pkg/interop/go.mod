@@ -5,6 +5,7 @@ go 1.26.0
 require (
 	gobuild v0.0.0-00010101000000-000000000000
 	golang.org/x/build v0.0.0-20260918145456-c0ee0fbd16a3
+	google.golang.org/protobuf v1.36.11
 )
 
 require (
@@ -64,7 +65,6 @@ require (
 	google.golang.org/genproto/googleapis/api v0.0.0-20260630182238-925bb5da69e7 // indirect
 	google.golang.org/genproto/googleapis/rpc v0.0.0-20260727163830-6c54dddc4772 // indirect
 	google.golang.org/grpc v1.83.2 // indirect
-	google.golang.org/protobuf v1.36.11 // indirect
 )
 
 replace gobuild => ../..

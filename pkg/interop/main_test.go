@@ -22,9 +22,13 @@ var bin string
 
 // The programs under test and their peers, by the name of their binary.
 var programs = map[string]string{
-	"gobuild":       "gobuild/cmd/gobuild",
-	"buildlet":      "golang.org/x/build/cmd/buildlet",
-	"genbuilderkey": "golang.org/x/build/cmd/genbuilderkey",
+	"gobuild":             "gobuild/cmd/gobuild",
+	"buildlet":            "golang.org/x/build/cmd/buildlet",
+	"genbotcert":          "golang.org/x/build/cmd/genbotcert",
+	"genbuilderkey":       "golang.org/x/build/cmd/genbuilderkey",
+	"luci_machine_tokend": "go.chromium.org/luci/tokenserver/cmd/luci_machine_tokend",
+	"bootstrapswarm":      "golang.org/x/build/cmd/bootstrapswarm",
+	"stage0":              "golang.org/x/build/cmd/buildlet/stage0",
 }
 
 func TestMain(m *testing.M) {
