@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
@@ -64,15 +65,21 @@ func manPage(cmd *cobra.Command) ([]byte, error) {
 	// A page must not change with the day or the version that it was made
 	// with: the header gets a date that is taken out again below.
 	never := time.Unix(0, 0).UTC()
-	autoGen := cmd.DisableAutoGenTag
-	cmd.DisableAutoGenTag = true
-	defer func() { cmd.DisableAutoGenTag = autoGen }()
+	autoGen, long := cmd.DisableAutoGenTag, cmd.Long
+	cmd.DisableAutoGenTag, cmd.Long = true, asMarkdown(cmd.Long)
+	defer func() { cmd.DisableAutoGenTag, cmd.Long = autoGen, long }()
 	var page bytes.Buffer
 	err := doc.GenMan(cmd, &doc.GenManHeader{Section: "1", Date: &never, Source: "gobuild", Manual: "gobuild manual"}, &page)
 	if err != nil {
 		return nil, err
 	}
 	return bytes.Replace(page.Bytes(), []byte(`"Jan 1970"`), []byte(`""`), 1), nil
+}
+
+// asMarkdown returns a help text as the Markdown that cobra takes for man
+// pages: what is indented is meant to keep its lines.
+func asMarkdown(text string) string {
+	return regexp.MustCompile(`(?m)^  `).ReplaceAllString(text, "    ")
 }
 
 // writePages writes each page into dir.

@@ -104,8 +104,11 @@ func addGlobalFlags(root *cobra.Command, a *app) {
 // usageTemplate returns cobra's template without the line that shows a group
 // of commands as a command of its own.
 func usageTemplate(template string) string {
-	template = strings.Replace(template, "{{if .Runnable}}", "{{if and .Runnable (not .HasAvailableSubCommands)}}", 1)
-	return strings.Replace(template, "{{.CommandPath}} [command]{{end}}", "{{.CommandPath}} COMMAND [flags]{{end}}", 1)
+	return strings.NewReplacer(
+		"{{if .Runnable}}", `{{if and .Runnable (not (index .Annotations "`+groupAnnotation+`"))}}`,
+		"{{.CommandPath}} [command]{{end}}", "{{.CommandPath}} COMMAND [flags]{{end}}",
+		`"{{.CommandPath}} [command] --help"`, `"{{.CommandPath}} COMMAND --help"`,
+	).Replace(template)
 }
 
 // addGroups gives root the headings that its commands name; cobra would show
