@@ -131,7 +131,11 @@ func (a *app) coordinatorStatus(ctx context.Context, f requestFlags, id, out str
 		return err
 	}
 	defer c.Close()
-	r, err := c.Request(ctx, id, key)
+	ask := c.Request
+	if out != "" {
+		ask = c.Collect
+	}
+	r, err := ask(ctx, id, key)
 	if err != nil {
 		return err
 	}
@@ -165,7 +169,7 @@ func grantedText(r api.Request, out string) string {
 	if r.Certificate != "" {
 		list = append(list, "certificate")
 	}
-	if r.BuilderKey != "" {
+	if r.HostType != "" && (r.State == api.RequestApproved || r.State == api.RequestConnected) {
 		list = append(list, "builder key of "+r.HostType)
 	}
 	text := strings.Join(list, ", ")

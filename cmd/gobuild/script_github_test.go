@@ -25,6 +25,7 @@ var githubs sync.Map // *testscript.TestScript → *githubtest.Server
 // for GitHub with the repository golang/go:
 //
 //	github start                   start it; sets GOBUILD_GITHUB_API, GOBUILD_CA_FILE and token
+//	github proxy                   a proxy that wants another password; sets HTTPS_PROXY
 //	github push                    from now on labels are not dropped
 //	github add TITLE [LABEL...]    an open issue of joe's
 //	github comment NUMBER LOGIN TEXT
@@ -33,10 +34,14 @@ var githubs sync.Map // *testscript.TestScript → *githubtest.Server
 //	github body NUMBER FILE        the issue's text
 func scriptGitHub(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
-		ts.Fatalf("usage: github start|push|add|comment|lose|calls|body ...")
+		ts.Fatalf("usage: github start|proxy|push|add|comment|lose|calls|body ...")
 	}
-	if args[0] == "start" {
+	switch args[0] {
+	case "start":
 		startGitHub(ts)
+		return
+	case "proxy":
+		startProxy(ts)
 		return
 	}
 	found, ok := githubs.Load(ts)
@@ -94,4 +99,13 @@ func startGitHub(ts *testscript.TestScript) {
 	ts.Setenv("GOBUILD_GITHUB_API", srv.URL+"/api/v3")
 	ts.Setenv("github", strings.TrimPrefix(srv.URL, "https://"))
 	ts.Setenv("token", githubtest.Token)
+}
+
+func startProxy(ts *testscript.TestScript) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Proxy-Authenticate", `Basic realm="farm"`)
+		w.WriteHeader(http.StatusProxyAuthRequired)
+	}))
+	ts.Defer(srv.Close)
+	ts.Setenv("HTTPS_PROXY", strings.Replace(srv.URL, "http://", "http://joe:sesame@", 1))
 }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"encoding/json"
@@ -64,10 +65,10 @@ type Request struct {
 	Note        string `json:"note,omitempty"`        // the maintainer's word on the approval
 	Certificate string `json:"certificate,omitempty"` // PEM; not in lists
 
-	Collected time.Time `json:"collected,omitzero"` // when the owner first got what was granted
+	Collected time.Time `json:"collected,omitzero"` // when the owner first collected what was granted
 	Connected time.Time `json:"connected,omitzero"` // when the machine was first in the pool
 	// BuilderKey is the key of HostType, a secret. Only the proven owner of
-	// an approved request gets it.
+	// an approved request gets it, when he collects it.
 	BuilderKey string `json:"builderKey,omitempty"`
 }
 
@@ -97,10 +98,13 @@ func RequestPath(id, suffix string) string {
 // there already for the same host name and key is returned as it is, so that
 // filing twice does no harm.
 func (c *Client) FileRequest(ctx context.Context, r NewRequest, key crypto.Signer) (req Request, err error) {
-	body, err := json.Marshal(r)
-	if err != nil {
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false) // it would make six bytes of each "<" of a report
+	if err := enc.Encode(r); err != nil {
 		return req, err
 	}
+	body := buf.Bytes()
 	if len(body) > MaxNewRequest {
 		return req, Errorf(CodeTooLarge, "the request is %d bytes long: at most %d are taken", len(body), MaxNewRequest).
 			WithHint("shorten the report")
@@ -112,6 +116,12 @@ func (c *Client) FileRequest(ctx context.Context, r NewRequest, key crypto.Signe
 // is; with a nil key the client's user asks, who has to be a maintainer.
 func (c *Client) Request(ctx context.Context, id string, key crypto.Signer) (req Request, err error) {
 	return req, c.onRequest(ctx, "GET", id, "", nil, key, &req)
+}
+
+// Collect returns a request with what was granted, the builder key too, and
+// lets the maintainer see that its owner has it. key is the CSR's private key.
+func (c *Client) Collect(ctx context.Context, id string, key crypto.Signer) (req Request, err error) {
+	return req, c.onRequest(ctx, "POST", id, PathCollect, nil, key, &req)
 }
 
 // Requests returns, to a maintainer, the requests on which somebody has to

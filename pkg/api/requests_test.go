@@ -48,6 +48,20 @@ func TestTooLongRequestIsNotSent(t *testing.T) {
 	wantError(t, err, "shorten the report", "bytes long: at most 65536")
 }
 
+// A report of what JSON within HTML would escape counts as it is.
+func TestRequestIsNotEscaped(t *testing.T) {
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		var got NewRequest
+		if err := json.NewDecoder(r.Body).Decode(&got); err != nil || got.Report != strings.Repeat("<&>", 10<<10) {
+			t.Errorf("report of %d bytes, %v", len(got.Report), err)
+		}
+		io.WriteString(w, "{}")
+	})
+	if _, err := s.client(t).FileRequest(within(t), NewRequest{Report: strings.Repeat("<&>", 10<<10)}, proofKeys()["P-256"]); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestRequestCalls(t *testing.T) {
 	key := proofKeys()["P-256"]
 	const id = "linux-mips-joe.1"
@@ -59,6 +73,7 @@ func TestRequestCalls(t *testing.T) {
 		body, answer string
 	}{
 		{"owner", func(c *Client) error { _, err := c.Request(within(t), id, key); return err }, "GET", "/api/v1/requests/" + id, true, "", "{}"},
+		{"collect", func(c *Client) error { _, err := c.Collect(within(t), id, key); return err }, "POST", "/api/v1/requests/" + id + "/collect", true, "", "{}"},
 		{"maintainer", func(c *Client) error { _, err := c.Request(within(t), id, nil); return err }, "GET", "/api/v1/requests/" + id, false, "", "{}"},
 		{"list", func(c *Client) error { _, err := c.Requests(within(t), false); return err }, "GET", "/api/v1/requests", false, "", "[]"},
 		{"list all", func(c *Client) error { _, err := c.Requests(within(t), true); return err }, "GET", "/api/v1/requests?all=1", false, "", "[]"},

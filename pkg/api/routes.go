@@ -21,6 +21,7 @@ const (
 	PathBuildlet   = "/buildlet"            // behind an instance's route; the buildlet protocol
 	RouteRequests  = "/api/v1/requests"     // POST NewRequest: Request, needs a proof; GET: []Request, ?all=1 with those that are done
 	RouteRequest   = "/api/v1/requests/"    // + ID; GET: Request; needs a proof or a maintainer's key
+	PathCollect    = "/collect"             // behind a request's route; POST: Request with what was granted; needs a proof
 	PathApprove    = "/approve"             // behind a request's route; POST Approval: Request; needs a maintainer's key
 	PathReject     = "/reject"              // behind a request's route; POST Rejection: Request; needs a maintainer's key
 	ContentStream  = "application/x-ndjson" // content type of a CreateEvent stream

@@ -123,7 +123,16 @@ func New(opts Options) (*Coordinator, error) {
 
 // ServeHTTP answers all requests of workers and of people. The registration
 // of workers needs HTTP/1 over TLS; Serve provides that.
-func (c *Coordinator) ServeHTTP(w http.ResponseWriter, r *http.Request) { c.mux.ServeHTTP(w, r) }
+func (c *Coordinator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	hasBody := r.ContentLength != 0
+	if hasBody && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+		c.hurry(w) // no route wants it
+	}
+	c.mux.ServeHTTP(w, r)
+	if hasBody {
+		c.hurry(w) // for what was left unread
+	}
+}
 
 // Serve answers requests that come in over ln, with the given certificate,
 // until ctx ends, and then closes the Coordinator: a few seconds are given to

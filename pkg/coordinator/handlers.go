@@ -58,6 +58,7 @@ func (c *Coordinator) routes() *http.ServeMux {
 	mux.HandleFunc("POST "+api.RouteRequests, c.asked.serveFile)
 	mux.HandleFunc("GET "+api.RouteRequests, c.asked.withMaintainer(c.asked.serveList))
 	mux.HandleFunc("GET "+api.RouteRequest+"{id}", c.asked.serveRequest)
+	mux.HandleFunc("POST "+api.RouteRequest+"{id}"+api.PathCollect, c.asked.serveCollect)
 	mux.HandleFunc("POST "+api.RouteRequest+"{id}"+api.PathApprove, c.asked.withMaintainer(c.asked.serveApprove))
 	mux.HandleFunc("POST "+api.RouteRequest+"{id}"+api.PathReject, c.asked.withMaintainer(c.asked.serveReject))
 	mux.HandleFunc("/api/", func(w http.ResponseWriter, r *http.Request) {

@@ -57,14 +57,14 @@ func (l *limiter) giveBack(addr string, now time.Time) {
 	l.used[network] = times
 }
 
-// networkOf returns what one person has of the remote address addr: of IPv6
-// that is a /64.
+// networkOf returns what one person may have of the remote address addr: of
+// IPv6 that is up to a /48.
 func networkOf(addr string) netip.Prefix {
 	at, _ := netip.ParseAddrPort(addr)
 	ip := at.Addr().Unmap().WithZone("")
 	bits := ip.BitLen()
 	if ip.Is6() {
-		bits = 64
+		bits = 48
 	}
 	network, _ := ip.Prefix(bits) // an address that is none: all such share one
 	return network

@@ -120,30 +120,48 @@ func (s *requests) file(w http.ResponseWriter, r *http.Request) (rec store.Reque
 	return rec, false, fmt.Errorf("store the request: %w", err)
 }
 
-// serveRequest shows a request to its proven owner, with what was granted,
-// and to a maintainer.
+// serveRequest shows a request to its proven owner and to a maintainer.
 func (s *requests) serveRequest(w http.ResponseWriter, r *http.Request) {
 	if r.Header.Get(api.HeaderProof) == "" {
 		s.withMaintainer(s.serveShow)(w, r)
 		return
 	}
+	if rec, ok := s.proven(w, r); ok {
+		writeJSON(w, describeRequest(rec))
+	}
+}
+
+// serveCollect hands out to a request's proven owner what was granted.
+func (s *requests) serveCollect(w http.ResponseWriter, r *http.Request) {
+	s.c.hurry(w) // no body is wanted
+	rec, ok := s.proven(w, r)
+	if !ok {
+		return
+	}
+	if rec.State != store.RequestApproved {
+		writeJSON(w, describeRequest(rec))
+		return
+	}
+	rec.Collected = s.collected(rec)
+	out := describeRequest(rec)
+	if rec.Granted != "" {
+		out.BuilderKey = s.c.opts.Master.Key(rec.Granted)
+		s.c.log.Info("builder key handed out", "request", rec.ID, "hostname", rec.Hostname, "hostType", rec.Granted, "addr", r.RemoteAddr)
+	}
+	writeJSON(w, out)
+}
+
+// proven returns the request that r's path names, if r comes from its owner;
+// else it answers why not.
+func (s *requests) proven(w http.ResponseWriter, r *http.Request) (store.Request, bool) {
 	rec, err := s.get(r)
 	if err == nil {
 		err = s.checkOwner(r, rec)
 	}
 	if err != nil {
 		s.refuse(w, r, err)
-		return
 	}
-	out := describeRequest(rec)
-	if rec.State == store.RequestApproved {
-		s.collected(rec)
-		if rec.Granted != "" {
-			out.BuilderKey = s.c.opts.Master.Key(rec.Granted)
-			s.c.log.Info("builder key handed out", "request", rec.ID, "hostname", rec.Hostname, "hostType", rec.Granted, "addr", r.RemoteAddr)
-		}
-	}
-	writeJSON(w, out)
+	return rec, err == nil
 }
 
 // serveShow shows a request to a maintainer.
@@ -237,11 +255,11 @@ func (s *requests) list(ctx context.Context, wanted func(api.Request) bool) ([]a
 	return out, nil
 }
 
-// collected notes that the owner has got what got grants. A failure is logged:
-// the owner gets it all the same.
-func (s *requests) collected(got store.Request) {
+// collected notes that the owner has got what got grants, and returns when he
+// first did. A failure is logged: the owner gets it all the same.
+func (s *requests) collected(got store.Request) time.Time {
 	if !got.Collected.IsZero() {
-		return
+		return got.Collected
 	}
 	now := time.Now()
 	_, err := s.c.opts.Store.ChangeRequest(context.WithoutCancel(s.c.ctx), got.ID, func(rec *store.Request) error {
@@ -253,6 +271,7 @@ func (s *requests) collected(got store.Request) {
 	if err != nil {
 		s.c.log.Error("collection not recorded", "request", got.ID, "err", err)
 	}
+	return now
 }
 
 // arrived notes that a machine is in the pool, which some owner may have

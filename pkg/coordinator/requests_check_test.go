@@ -184,18 +184,23 @@ func TestEndlessBody(t *testing.T) {
 		return "Authorization: " + r.Header.Get("Authorization") + "\r\n"
 	}
 	for _, tt := range []struct {
-		name, path, header string
+		name, call, header string
 		status             int
 	}{
-		{"stranger files", api.RouteRequests, "", 400},
-		{"stranger approves", api.RequestPath("x.1", api.PathApprove), "", 401},
-		{"user rejects", api.RequestPath("x.1", api.PathReject), basic("user-joe"), 403},
-		{"maintainer rejects", api.RequestPath("x.1", api.PathReject), basic("user-ann"), 400},
-		{"machine creates", api.RouteInstances, basic(testType), 403},
+		{"stranger files", "POST " + api.RouteRequests, "", 400},
+		{"stranger approves", "POST " + api.RequestPath("x.1", api.PathApprove), "", 401},
+		{"user rejects", "POST " + api.RequestPath("x.1", api.PathReject), basic("user-joe"), 403},
+		{"maintainer rejects", "POST " + api.RequestPath("x.1", api.PathReject), basic("user-ann"), 400},
+		{"machine creates", "POST " + api.RouteInstances, basic(testType), 403},
+		{"owner looks", "GET " + api.RequestPath("x.1", ""), api.HeaderProof + ": AAAA\r\n", 404},
+		{"owner collects", "POST " + api.RequestPath("x.1", api.PathCollect), api.HeaderProof + ": AAAA\r\n", 404},
+		{"stranger looks at a long page", "GET " + api.RouteBuilders, "", 200},
+		{"no such route", "POST /api/v1/x", "", 404},
+		{"no such method", "PUT " + api.RouteStatus, "", 405},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			conn := f.dialRaw()
-			fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\n%sContent-Length: 100\r\n\r\n{", tt.path, tt.header)
+			fmt.Fprintf(conn, "%s HTTP/1.1\r\nHost: x\r\n%sContent-Length: 100\r\n\r\n{", tt.call, tt.header)
 			if status, body := answer(t, conn); status != tt.status {
 				t.Errorf("%d %s, want %d", status, body, tt.status)
 			}
@@ -278,7 +283,7 @@ func TestApprovals(t *testing.T) {
 	if err != nil || got.Certificate != good || got.HostType != testType || got.DecidedBy != "user-bob" || got.Note != "here it is" {
 		t.Errorf("certificate added: %+v, %v", got, err)
 	}
-	if seen := f.status(o, id); seen.Certificate != good || seen.BuilderKey == "" {
+	if seen := f.collect(o, id); seen.Certificate != good || seen.BuilderKey == "" {
 		t.Errorf("the owner sees %+v", seen)
 	}
 	// The same again changes nothing, another decision is refused.
@@ -300,7 +305,7 @@ func TestApprovals(t *testing.T) {
 	if err != nil || got.State != api.RequestRejected || got.Turn != api.TurnNobody || got.Reason != "key lost" || got.Certificate != "" {
 		t.Errorf("revoked: %+v, %v", got, err)
 	}
-	if seen := f.status(o, id); seen.BuilderKey != "" || seen.Certificate != "" || seen.Reason != "key lost" {
+	if seen := f.collect(o, id); seen.BuilderKey != "" || seen.Certificate != "" || seen.Reason != "key lost" {
 		t.Errorf("the owner sees %+v", seen)
 	}
 	_, err = bob.Approve(ctx, id, api.Approval{HostType: testType})
@@ -330,7 +335,11 @@ func TestCertificateOnly(t *testing.T) {
 	}
 	approve(api.Approval{Note: "the certificate comes tomorrow"})
 	turn(api.TurnOwner)
-	f.status(o, id)
+	f.status(o, id) // who looks has got nothing
+	turn(api.TurnOwner)
+	if got := f.collect(o, id); got.Turn != api.TurnNobody || got.Collected.IsZero() {
+		t.Errorf("collected: %+v", got)
+	}
 	turn(api.TurnNobody)
 	seen, err := f.opts.Store.Request(t.Context(), id)
 	if err != nil {
@@ -341,7 +350,7 @@ func TestCertificateOnly(t *testing.T) {
 	seen.Collected = time.Time{}
 	f.asked.collected(seen) // who asked before the certificate was there has not got it
 	turn(api.TurnOwner)
-	f.status(o, id)
+	f.collect(o, id)
 	turn(api.TurnNobody)
 }
 
@@ -413,7 +422,8 @@ func TestLimiter(t *testing.T) {
 	take("[2001:db8::1]:1", 20*time.Minute, true, 0)
 	take("[2001:db8::ffff:1]:1", 21*time.Minute, true, 0)
 	take("[2001:db8::2]:1", 22*time.Minute, false, 58*time.Minute)
-	take("[2001:db8:0:1::1]:1", 22*time.Minute, true, 0)
+	take("[2001:db8:0:1::1]:1", 22*time.Minute, false, 58*time.Minute)
+	take("[2001:db8:1::1]:1", 22*time.Minute, true, 0)
 	take("192.0.2.1:4", time.Hour, true, 0)
 	take("192.0.2.1:4", time.Hour, false, 10*time.Minute)
 	l.giveBack("192.0.2.1:9", now.Add(time.Hour))

@@ -99,6 +99,15 @@ func (f *testFarm) status(o *owner, id string) api.Request {
 	return req
 }
 
+func (f *testFarm) collect(o *owner, id string) api.Request {
+	f.t.Helper()
+	req, err := f.stranger().Collect(f.t.Context(), id, o.key)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return req
+}
+
 var maintained = Options{Maintainers: []string{"user-ann", "user-bob"}}
 
 // A request from its filing to the machine that works.
@@ -137,8 +146,15 @@ func TestRequestLife(t *testing.T) {
 			if !approved.Collected.IsZero() {
 				t.Errorf("collected too early: %+v", approved)
 			}
-			got := f.status(o, filed.ID)
-			if got.BuilderKey != f.master.Key(testType) || got.HostType != testType || got.Note != "welcome" {
+			// To look is not to collect.
+			if got := f.status(o, filed.ID); got != approved {
+				t.Errorf("asked for: %+v, approved: %+v", got, approved)
+			}
+			if shown, err := ann.Request(t.Context(), filed.ID, nil); err != nil || shown != approved {
+				t.Errorf("shown: %+v, %v, approved: %+v", shown, err, approved)
+			}
+			got := f.collect(o, filed.ID)
+			if got.Collected.IsZero() || got.BuilderKey != f.master.Key(testType) || got.HostType != testType || got.Note != "welcome" {
 				t.Errorf("granted: %+v", got)
 			}
 			for what, list := range map[string]func() ([]api.Request, error){
@@ -161,7 +177,7 @@ func TestRequestLife(t *testing.T) {
 			f.await("the other machine is gone", func() bool { return len(f.pool.snapshot().Hosts) == 0 })
 			m := f.join(o.Hostname, testType)
 			f.await("its arrival is noted", func() bool { return f.status(o, filed.ID).State == api.RequestConnected })
-			if got := f.status(o, filed.ID); got.Turn != api.TurnNobody || got.BuilderKey == "" || got.Connected.IsZero() {
+			if got := f.collect(o, filed.ID); got.Turn != api.TurnNobody || got.BuilderKey == "" || got.Connected.IsZero() {
 				t.Errorf("connected: %+v", got)
 			}
 			if list, err := ann.Requests(t.Context(), false); err != nil || len(list) != 0 {
@@ -365,6 +381,9 @@ func TestRequestAccess(t *testing.T) {
 		{"show to a stranger", func() error { _, err := nobody.Request(ctx, id, nil); return err }, api.CodeUnauthorized, []string{"key"}},
 		{"show to another owner", func() error { _, err := nobody.Request(ctx, id, other.key); return err }, api.CodeUnauthorized, []string{"not that of the CSR's private key", id}},
 		{"show to another owner who is a user", func() error { _, err := f.client("ann").Request(ctx, id, other.key); return err }, api.CodeUnauthorized, []string{"not that of the CSR's private key"}},
+		{"collect as a user", func() error { _, err := joe.Collect(ctx, id, nil); return err }, api.CodeUnauthorized, []string{"none came"}},
+		{"collect as a maintainer", func() error { _, err := f.client("ann").Collect(ctx, id, nil); return err }, api.CodeUnauthorized, []string{"none came"}},
+		{"collect as another owner", func() error { _, err := nobody.Collect(ctx, id, other.key); return err }, api.CodeUnauthorized, []string{"not that of the CSR's private key", id}},
 		{"unknown, to an owner", func() error { _, err := nobody.Request(ctx, "linux-amd64-joe.2", o.key); return err }, api.CodeNotFound, []string{`"linux-amd64-joe.2"`}},
 		{"unknown, to a maintainer", func() error { _, err := f.client("ann").Request(ctx, "linux-amd64-joe", nil); return err }, api.CodeNotFound, []string{"a host name and a number"}},
 		{"approve by a user", func() error { _, err := joe.Approve(ctx, id, api.Approval{HostType: testType}); return err }, api.CodeForbidden, []string{"user-joe"}},
@@ -587,6 +606,10 @@ func TestRequestProofs(t *testing.T) {
 	resp = f.post(t, o, func(r *http.Request) {
 		r.Method, r.Body, r.ContentLength = "GET", nil, 0
 		r.URL.Path = api.RequestPath(id, "")
+	})
+	wantRefusal(t, resp, api.CodeUnauthorized, id)
+	resp = f.send(t, "GET", api.RequestPath(id, ""), nil, o.key, func(r *http.Request) {
+		r.Method, r.URL.Path = "POST", api.RequestPath(id, api.PathCollect)
 	})
 	wantRefusal(t, resp, api.CodeUnauthorized, id)
 	resp = f.send(t, "POST", api.RequestPath(id, api.PathApprove), []byte(`{"note":"me"}`), o.key, nil)

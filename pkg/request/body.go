@@ -80,15 +80,12 @@ func longestRow(text string) int {
 }
 
 // plain returns text with Unix line ends, without blank lines around it, and
-// without characters that a page does not show as they are: control
-// characters, and those that turn the direction of reading.
+// without characters that a page does not show as they are: those that
+// control, hide, or turn the direction of reading. A coordinator refuses them.
 func plain(text string) string {
 	text = strings.ReplaceAll(strings.ToValidUTF8(text, "?"), "\r\n", "\n")
 	text = strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n', r == '\t':
-			return r
-		case unicode.IsControl(r), unicode.Is(unicode.Bidi_Control, r):
+		if r != '\n' && r != '\t' && !unicode.IsGraphic(r) {
 			return '?'
 		}
 		return r

@@ -26,7 +26,7 @@ func (g *GitHub) explain(what string, resp *github.Response, err error) error {
 	case resp == nil || resp.Response == nil:
 		return g.explainNetwork(what, err)
 	}
-	status, said, fields := resp.StatusCode, message(err), fieldErrors(err)
+	status, said, fields := resp.StatusCode, g.message(err), g.fieldErrors(err)
 	answer := fmt.Errorf("%s: GitHub answers %d: %s", what, status, strings.Join(append([]string{said}, fields...), "; "))
 	if pause, limited := rateLimit(resp, time.Now()); limited {
 		return hint.With(answer, "%s is used up: try again in %s, after %s%s", limitName(resp), pause,
@@ -74,8 +74,9 @@ func (g *GitHub) explainNetwork(what string, err error) error {
 	return hint.With(fmt.Errorf("%s: %s: %w", what, g.api.Host, err), "%s", advice)
 }
 
-// message returns what GitHub said.
-func message(err error) string {
+// message returns what GitHub said, without the token: what answers in place
+// of GitHub may send back what it got.
+func (g *GitHub) message(err error) string {
 	var (
 		answer *github.ErrorResponse
 		otp    *github.TwoFactorAuthError
@@ -96,11 +97,11 @@ func message(err error) string {
 	if said == "" {
 		return "(no reason given)"
 	}
-	return fmt.Sprintf("%.300s", said)
+	return fmt.Sprintf("%.300s", g.opts.Token.redact(said))
 }
 
 // fieldErrors returns what a validation found, an entry a field.
-func fieldErrors(err error) []string {
+func (g *GitHub) fieldErrors(err error) []string {
 	var answer *github.ErrorResponse
 	if !errors.As(err, &answer) {
 		return nil
@@ -111,7 +112,7 @@ func fieldErrors(err error) []string {
 		if text == "" {
 			text = strings.TrimSpace(e.Field + " " + e.Code)
 		}
-		list = append(list, fmt.Sprintf("%.200s", text))
+		list = append(list, fmt.Sprintf("%.200s", g.opts.Token.redact(text)))
 	}
 	return list
 }

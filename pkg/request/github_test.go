@@ -272,6 +272,55 @@ func TestNetworkErrors(t *testing.T) {
 	}
 }
 
+// What a server sends back of what it got is shown without the token.
+func TestTokenSentBack(t *testing.T) {
+	s := server()
+	s.Trouble = func(w http.ResponseWriter, r *http.Request) bool {
+		got := r.Header.Get("Authorization")
+		githubtest.Error(w, http.StatusUnprocessableEntity, "got "+got, "", "errors", []map[string]string{{"message": "bad " + got}})
+		return true
+	}
+	g, _ := serve(t, s, testToken)
+	_, err := g.File(t.Context(), mustDraft(t))
+	if err == nil || !strings.Contains(err.Error(), "got Bearer [the token]; bad Bearer [the token]") || strings.Contains(hint.Of(err), githubtest.Token) {
+		t.Errorf("error %v, hint %q", err, hint.Of(err))
+	}
+}
+
+// A proxy that wants a password is named, without the one that it was given.
+func TestProxyRefuses(t *testing.T) {
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodConnect || r.Header.Get("Authorization") != "" {
+			t.Errorf("%s with %v", r.Method, r.Header)
+		}
+		w.Header().Set("Proxy-Authenticate", `Basic realm="farm"`)
+		w.WriteHeader(http.StatusProxyAuthRequired)
+	}))
+	defer proxy.Close()
+	at, err := url.Parse(proxy.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at.User = url.UserPassword("joe", "sesame")
+	g, err := NewGitHub(GitHubOptions{
+		API: DefaultAPI, Repo: DefaultRepo, Token: testToken,
+		Dialer: &netdial.Dialer{Proxy: http.ProxyURL(at)},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.Close()
+	g.unit = time.Millisecond
+	_, findErr := g.Find(t.Context(), "linux-riscv64")
+	_, fileErr := g.File(t.Context(), mustDraft(t))
+	for _, err := range []error{findErr, fileErr} {
+		text := fmt.Sprint(err, hint.Of(err))
+		if err == nil || !strings.Contains(text, "refused CONNECT api.github.com:443: 407") || !strings.Contains(text, "name and password") || strings.Contains(text, "sesame") {
+			t.Errorf("error %v, hint %q", err, hint.Of(err))
+		}
+	}
+}
+
 // The token goes to no other host, whoever redirects there; within the host
 // a renamed repository is followed.
 func TestRedirects(t *testing.T) {

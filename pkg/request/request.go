@@ -112,18 +112,6 @@ func draft(opts Options, id string) (*Draft, error) {
 	return d, nil
 }
 
-// AddReport adds the machine's readiness report, of which it keeps as much as
-// there is room for. If that is an error, d is as it was.
-func (d *Draft) AddReport(report string) error {
-	with := *d
-	with.parts.Report = shorten(plain(report), maxReport)
-	if err := with.word(); err != nil {
-		return err
-	}
-	*d = with
-	return nil
-}
-
 // word makes d's body of its parts.
 func (d *Draft) word() (err error) {
 	if d.Body, err = d.parts.body(); err != nil {

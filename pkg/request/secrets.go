@@ -18,7 +18,8 @@ var secretKinds = []struct {
 }{
 	{"a private key", regexp.MustCompile(`PRIVATE KEY|AGE-SECRET-KEY-1`)},
 	{"a GitHub token", regexp.MustCompile(`\bgh[a-z]_[A-Za-z0-9_]{20,}|\bgithub_pat_[A-Za-z0-9_]{20,}`)},
-	{"a builder key", regexp.MustCompile(`(?i)\b[0-9a-f]{32}\b`)}, // build protocol, section 1
+	{"a builder key", regexp.MustCompile(`(?i)\b[0-9a-f]{32}\b`)},                // build protocol, section 1
+	{"a machine token", regexp.MustCompile(`luci_machine_token"\s*:\s*"[^"]+"`)}, // LUCI protocol, section 7.1
 	{"a password in an address", regexp.MustCompile(`(?i)[a-z]://[^\s/@:]*:[^\s/@]+@`)},
 	{"a token", regexp.MustCompile(`(?i)authorization:\s*\S+|\bbearer\s+[A-Za-z0-9._~+/-]{16,}`)},
 }

@@ -49,6 +49,7 @@ func secrets(t testing.TB) map[string]string {
 		"classic token":      "ghp_0123456789abcdefghijABCDEFGHIJ012345",
 		"fine-grained token": "github_pat_11ABCDEFG0abcdefghijkl_mnopqrstuvwxyz",
 		"builder key":        "key 4d8129e2963df29b29cab65e108397d1.",
+		"machine token":      `{"luci_machine_token": "Cjg", "expiry": 1}`,
 		"proxy password":     "HTTPS_PROXY=http://joe:sesame@proxy:3128",
 		"bearer":             "Authorization: Bearer abc",
 	}

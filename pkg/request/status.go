@@ -101,7 +101,7 @@ func newStatus(issue *github.Issue, comments []*github.IssueComment) Status {
 			spoke = role
 		}
 		hasCSR = hasCSR || csrRE.MatchString(c.GetBody())
-		if role != roleOwner {
+		if role == roleTeam {
 			if at := certificateRE.FindString(c.GetBody()); strings.HasPrefix(at, "https:") {
 				s.Certificate = at
 			} else if at != "" {
@@ -185,16 +185,17 @@ func badNumber(text string) error {
 	return hint.With(fmt.Errorf("%.100q is no issue", text), "give its number, or its address: https://github.com/%s/issues/NUMBER", DefaultRepo)
 }
 
-// Own returns the number of the open request for host: the only one for its
-// port, or the one whose text names it.
+// Own returns the number of the open request for host: the one whose text
+// names it, else the only one for its port.
 func (g *GitHub) Own(ctx context.Context, host botcert.Host) (int, error) {
 	list, err := g.Find(ctx, host.Port.String())
 	if err != nil {
 		return 0, err
 	}
 	var numbers []string
+	named := regexp.MustCompile(`(^|[^\w-])` + regexp.QuoteMeta(host.Name) + `($|[^\w-])`)
 	for _, issue := range list {
-		if len(list) == 1 || strings.Contains(issue.body, host.Name) {
+		if len(list) == 1 || named.MatchString(issue.body) {
 			return issue.Number, nil
 		}
 		numbers = append(numbers, fmt.Sprintf("#%d", issue.Number))

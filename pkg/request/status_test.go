@@ -53,6 +53,8 @@ func TestStatus(t *testing.T) {
 			api.TurnMaintainer, "owner spoke last", "joe owner", "https://github.com/golang/go/files/2/x-1.cert.txt"},
 		{"owner's own certificate", githubtest.Issue{Body: csr, Comments: []githubtest.Comment{say(joe, "NONE", pem)}},
 			api.TurnMaintainer, "owner spoke last", "joe owner", ""},
+		{"certificate of a stranger", githubtest.Issue{Body: csr, Comments: []githubtest.Comment{say(member, "MEMBER", cert), say(other, "NONE", pem)}},
+			api.TurnOwner, "team spoke last", "passer-by other", "https://github.com/golang/go/files/2/x-1.cert.txt"},
 		{"bots and strangers", githubtest.Issue{Body: csr, Comments: []githubtest.Comment{
 			say(member, "MEMBER", "ok"), say(other, "NONE", "me too"), say(gopher, "MEMBER", "Change 1 mentions this issue"), say(app, "NONE", "stale")}},
 			api.TurnOwner, "team spoke last", "passer-by other", ""},
@@ -125,10 +127,15 @@ func TestOwn(t *testing.T) {
 	if _, err := g.Own(t.Context(), host); err == nil || !strings.Contains(hint.Of(err), "#2, #1") {
 		t.Errorf("of others': %v, hint %q", err, hint.Of(err))
 	}
+	issue.Body = "host name linux-riscv64-joe-2, linux-riscv64-joey"
+	s.Add(issue)
+	if _, err := g.Own(t.Context(), host); err == nil {
+		t.Error("another's, whose name begins alike, is taken for it")
+	}
 	issue.Body = "host name linux-riscv64-joe"
 	s.Add(issue)
 	s.Add(githubtest.Issue{Title: issue.Title, Body: "of jane"})
-	if n, err := g.Own(t.Context(), host); n != 3 || err != nil {
+	if n, err := g.Own(t.Context(), host); n != 4 || err != nil {
 		t.Errorf("by name: %d, %v", n, err)
 	}
 }

@@ -29,6 +29,14 @@ func (t Token) String() string { return t.from }
 // GoString returns the same as String, so that %#v shows no token either.
 func (t Token) GoString() string { return t.from }
 
+// redact returns text without the token.
+func (t Token) redact(text string) string {
+	if t.secret == "" {
+		return text
+	}
+	return strings.ReplaceAll(text, t.secret, "[the token]")
+}
+
 // tokenVariables are where a token may be, the first that is set counts.
 var tokenVariables = []string{"GITHUB_TOKEN", "GH_TOKEN"}
 

@@ -22,9 +22,17 @@ type Web struct {
 
 // Web returns the address of the form that files d by hand in g's repository.
 func (d *Draft) Web(g *GitHub) (Web, error) {
-	w := Web{LeftOut: []string{}}
-	p := d.parts
-	for {
+	var w Web
+	// The CSR goes before the notes, which nobody attaches as a file; but
+	// with notes that are too long by themselves it stays.
+	for _, out := range [][]string{{}, {leftReport}, {leftReport, leftCSR}, {leftReport, leftNotes}, {leftReport, leftCSR, leftNotes}} {
+		p := d.parts
+		w = Web{LeftOut: []string{}}
+		for _, part := range out {
+			if p.leaveOut(part) {
+				w.LeftOut = append(w.LeftOut, part)
+			}
+		}
 		body, err := p.body()
 		if err != nil {
 			return Web{}, err
@@ -34,22 +42,33 @@ func (d *Draft) Web(g *GitHub) (Web, error) {
 			"labels": {strings.Join(d.Labels, ",")},
 			"body":   {body},
 		}.Encode()
-		switch {
-		case len(w.URL) <= maxURL:
+		if len(w.URL) <= maxURL {
 			return w, nil
-		case p.Report != "":
-			p.Report, p.AttachReport = "", true
-			w.LeftOut = append(w.LeftOut, "readiness report")
-		case p.CSR != "":
-			p.CSR = ""
-			w.LeftOut = append(w.LeftOut, "CSR")
-		case p.Notes != "":
-			p.Notes = ""
-			w.LeftOut = append(w.LeftOut, "notes")
-		default:
-			return Web{}, fmt.Errorf("the prefilled address has %d bytes; GitHub takes %d", len(w.URL), maxURL)
 		}
 	}
+	return Web{}, fmt.Errorf("the prefilled address has %d bytes; GitHub takes %d", len(w.URL), maxURL)
+}
+
+// What a form may leave out.
+const (
+	leftReport = "readiness report"
+	leftCSR    = "CSR"
+	leftNotes  = "notes"
+)
+
+// leaveOut takes a part out of p, and reports whether there was one.
+func (p *parts) leaveOut(part string) bool {
+	was := *p
+	switch part {
+	case leftReport:
+		p.AttachReport = p.AttachReport || p.Report != ""
+		p.Report = ""
+	case leftCSR:
+		p.CSR = ""
+	case leftNotes:
+		p.Notes = ""
+	}
+	return *p != was
 }
 
 // OpenBrowser asks the system to show address to the user, and reports

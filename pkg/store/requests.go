@@ -46,7 +46,7 @@ type Request struct {
 	Granted     string // host type whose key the owner gets; empty: none
 	Certificate string // PEM; empty: none
 
-	Collected time.Time // when the owner first got what was granted last
+	Collected time.Time // when the owner first collected what was granted last
 	Connected time.Time // when a machine of Hostname and Granted was first in the pool
 }
 
