@@ -24,6 +24,9 @@ several files it says whether they belong together. Each failure comes with
 the way to mend it; what fails gives exit code 1, what is merely odd (warn: it
 works with gobuild, and an upstream program refuses it) does not.
 
+A FILE - is standard input. Without --hostname, the files have to be for the
+hostname of the configuration or, if there is none, the host that each names.
+
 With --min-days it is a job for cron: silent as long as each certificate has
 that many days left and all else is well, else one line for each failure.
 
@@ -35,23 +38,28 @@ fail), what, found, wanted, hint.`,
   gobuild csr check linux-riscv64-gopher.cert --key linux-riscv64-gopher.key
   gobuild csr check --min-days 60 /etc/luci/linux-riscv64-gopher.cert`,
 		Args: cobra.MinimumNArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if with.Host != "" {
+				if _, err := botcert.CheckHost(with.Host, true); err != nil {
+					return usageError(err)
+				}
+			}
 			if with.MinDays < 0 {
 				return usageErrorf("--min-days %d: a number of days, from 0", with.MinDays)
 			}
 			if with.CRL != "" && with.CA == "" {
 				return hint.With(usageErrorf("--crl needs --ca"), "a revocation list says nothing without the certificate of its CA")
 			}
-			with.Now = time.Now()
+			with.Stdin, with.Now = a.stdin, time.Now()
 			reports, err := botcert.Inspect(args, with)
 			if err != nil {
 				return err
 			}
-			return a.printReports(reports, with.MinDays > 0)
+			return a.printReports(reports, cmd.Flags().Changed("min-days"))
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&with.Host, "hostname", "", "bot's host `NAME` that the files have to be for (default the one that each carries)")
+	flags.StringVar(&with.Host, "hostname", "", "bot's host `NAME` that the files have to be for")
 	flags.StringVar(&with.KeyFile, "key", "", "`FILE` with the private key that belongs to the others")
 	flags.StringVar(&with.CA, "ca", "", "`FILE` with the CA's certificate, or a directory of gobuild csr ca init, that has to have signed certificates")
 	flags.StringVar(&with.CRL, "crl", "", "`FILE` with that CA's revocation list")

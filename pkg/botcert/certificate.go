@@ -22,7 +22,7 @@ const renew = "renew it: gobuild csr HOSTNAME --reuse-key, and send the CSR to t
 
 // The token server's answers (LUCI protocol, sections 3 and 4).
 const (
-	unsupported   = "UNSUPPORTED_SIGNATURE (1)"
+	unsupported   = "UNSUPPORTED_SIGNATURE (1), or BAD_SIGNATURE (5) to a request that calls its signature RSA"
 	untrusted     = "UNTRUSTED_CERTIFICATE (6): invalid or untrusted certificate"
 	badArguments  = "BAD_TOKEN_ARGUMENTS (7): "
 	serverAnswers = "the token server would answer "
@@ -33,11 +33,24 @@ const (
 // of failures hold its answer. Whether the server knows the CA and has not
 // revoked the certificate only the CA can tell: see Inspection.CA.
 func CheckCertificate(cert *x509.Certificate, host string, now time.Time) []Finding {
-	return certificateFindings(cert, host, now, false)
+	return serverFindings(certKeyFinding(cert, false), validityFinding(cert, now), issuerFinding(cert), nameFinding(cert, host), serialFinding(cert))
 }
 
-func certificateFindings(cert *x509.Certificate, host string, now time.Time, private bool) []Finding {
-	return []Finding{certKeyFinding(cert, private), validityFinding(cert, now), issuerFinding(cert), nameFinding(cert, host), serialFinding(cert)}
+// serverFindings returns findings, which are in the server's order, with the
+// hints saying that the server answers for the first failure only.
+func serverFindings(findings ...Finding) []Finding {
+	answered := false
+	for i := range findings {
+		f := &findings[i]
+		if f.State != Fail || !strings.HasPrefix(f.Hint, serverAnswers) {
+			continue
+		}
+		if answered {
+			f.Hint = "with all above mended, " + f.Hint
+		}
+		answered = true
+	}
+	return findings
 }
 
 func certKeyFinding(cert *x509.Certificate, private bool) Finding {
@@ -93,7 +106,7 @@ func days(n int) string {
 }
 
 func issuerFinding(cert *x509.Certificate) Finding {
-	f := Finding{State: OK, What: "issuer", Found: cert.Issuer.CommonName}
+	f := Finding{State: OK, What: "issuer", Found: cert.Issuer.CommonName, Wanted: "a certificate signed by the farm's CA"}
 	switch {
 	case cert.IsCA:
 		f.Hint = "this is a CA's certificate; the machine's own is the one that was sent for its CSR"
@@ -101,11 +114,26 @@ func issuerFinding(cert *x509.Certificate) Finding {
 		f.Hint = "it is signed by itself; send the CSR to the farm's team instead"
 	case cert.Issuer.CommonName == "":
 		f.Found, f.Hint = "no CN", "the server finds the CA by its CN"
+	case isWeak(cert.SignatureAlgorithm):
+		f.Found += ", with " + cert.SignatureAlgorithm.String()
+		f.Wanted = "a signature with SHA-256 or better"
+		f.Hint = "such a signature can be forged; ask the farm's team for a new certificate"
 	default:
+		f.Wanted = ""
 		return f
 	}
-	f.State, f.Wanted, f.Hint = Fail, "a certificate signed by the farm's CA", serverAnswers+untrusted+"; "+f.Hint
+	f.State, f.Hint = Fail, serverAnswers+untrusted+"; "+f.Hint
 	return f
+}
+
+// isWeak reports whether crypto/x509, by which the server checks, refuses all
+// signatures of a kind.
+func isWeak(alg x509.SignatureAlgorithm) bool {
+	switch alg {
+	case x509.UnknownSignatureAlgorithm, x509.MD2WithRSA, x509.MD5WithRSA, x509.SHA1WithRSA, x509.ECDSAWithSHA1, x509.DSAWithSHA1, x509.DSAWithSHA256:
+		return true
+	}
+	return false
 }
 
 // nameFinding applies the server's FQDN rule, and then what the Swarming
@@ -168,7 +196,9 @@ func issuedBy(ca, cert *x509.Certificate) Finding {
 	case cert.Issuer.CommonName != ca.Subject.CommonName:
 		return bad("signed by " + cert.Issuer.CommonName)
 	}
-	if err := cert.CheckSignatureFrom(ca); err != nil {
+	if err := cert.CheckSignatureFrom(ca); isWeak(cert.SignatureAlgorithm) {
+		return bad("signed with " + cert.SignatureAlgorithm.String() + ", which is refused whosever it is")
+	} else if err != nil {
 		return bad("the signature is not of this CA's key, though the name is: " + strings.TrimPrefix(err.Error(), "x509: "))
 	}
 	return Finding{State: OK, What: "CA", Found: by}

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"math/big"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -28,7 +29,7 @@ func TestCheckCertificate(t *testing.T) {
 		{name: "right"},
 		{name: "short CN with the full name beside", change: func(c *x509.Certificate) {
 			c.Subject.CommonName = testHost
-			c.DNSNames = []string{"x.org", strings.ToUpper(FQDN(testHost))}
+			c.DNSNames = []string{"x.org", FQDN(testHost + "x"), strings.ToUpper(FQDN(testHost))}
 		}},
 		{name: "capitals in CN", change: func(c *x509.Certificate) { c.Subject.CommonName = strings.ToUpper(FQDN(testHost)) }},
 		{name: "subdomain", host: "a.b", change: func(c *x509.Certificate) { c.Subject.CommonName = FQDN("a.b") }},
@@ -45,7 +46,7 @@ func TestCheckCertificate(t *testing.T) {
 		{name: "domain's look-alike", change: func(c *x509.Certificate) { c.Subject.CommonName = testHost + ".xbots.golang.org" }, what: "name", state: Fail, hint: "is not listed"},
 		{name: "other host", change: func(c *x509.Certificate) { c.Subject.CommonName = FQDN("linux-amd64-gopher") }, what: "name", state: Fail, hint: `403: the caller "bot:linux-amd64-gopher.bots.golang.org"`},
 		{name: "number", host: testHost + "--01", change: func(c *x509.Certificate) { c.Subject.CommonName = FQDN(testHost + "--01") }, what: "name", state: Fail, hint: "no bot can use"},
-		{name: "EC", key: ecKey().Public(), what: "key", state: Fail, hint: "UNSUPPORTED_SIGNATURE (1)"},
+		{name: "EC", key: ecKey().Public(), what: "key", state: Fail, hint: "UNSUPPORTED_SIGNATURE (1), or BAD_SIGNATURE (5)"},
 		{name: "small", key: smallKey().Public(), what: "key", state: Warn, hint: "can be broken"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -105,6 +106,37 @@ func TestCheckCertificateOddIssuers(t *testing.T) {
 	}
 	if f := got["issuer"]; f.State != Fail || f.Found != "no CN" {
 		t.Errorf("issuer without CN: %+v", f)
+	}
+}
+
+// Of all that is wrong with a certificate, the server tells the first, in the
+// order of its checks.
+func TestServerFindings(t *testing.T) {
+	ca, twin := testCA(t, otherKey(), CAOptions{}), testCA(t, testKey(), CAOptions{})
+	template := &x509.Certificate{SerialNumber: big.NewInt(5), NotBefore: now.Add(-day), NotAfter: now.Add(-time.Hour), Subject: pkix.Name{CommonName: "lab7.example.com"}}
+	der, err := x509.CreateCertificate(rand.Reader, template, ca.Certificate, ecKey().Public(), ca.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reports, err := Inspect([]string{write(t, t.TempDir(), "cert", certPEM(der))}, Inspection{CA: twin.dir, Now: now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, f := range reports[0].Findings {
+		if f.State == Fail {
+			answer, _, _ := strings.Cut(f.Hint, ")")
+			got = append(got, f.What+": "+answer)
+		}
+	}
+	want := []string{
+		"key: the token server would answer UNSUPPORTED_SIGNATURE (1",
+		"valid: with all above mended, the token server would answer UNTRUSTED_CERTIFICATE (6",
+		"CA: with all above mended, the token server would answer UNTRUSTED_CERTIFICATE (6",
+		"name: with all above mended, the token server would answer BAD_TOKEN_ARGUMENTS (7",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("found\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }
 

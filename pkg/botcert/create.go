@@ -192,7 +192,7 @@ func writeAll(files []newFile, aside bool, now time.Time) (kept []string, err er
 		}
 	}()
 	for _, f := range files {
-		if old, err := os.ReadFile(f.path); err == nil && bytes.Equal(old, f.data) {
+		if old, err := readFile(f.path); err == nil && bytes.Equal(old, f.data) {
 			continue
 		}
 		if aside && len(existing(f.path)) > 0 {

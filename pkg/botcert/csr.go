@@ -46,9 +46,9 @@ func newCSR(host string, key crypto.Signer) ([]byte, error) {
 
 // CheckCSR returns nil if csr is what genbotcert makes for host, by all that
 // "genbotcert -csr-path" compares before it signs (LUCI protocol, section 11)
-// and by what it leaves out: the size of the key, other kinds of names, and
-// several names in one. With private, for a farm with a token server of its
-// own, the key may be an ECDSA one.
+// and by what it leaves out: the size of the key, other kinds of names, several
+// names in one, and other extensions. With private, for a farm with a token
+// server of its own, the key may be an ECDSA one.
 func CheckCSR(csr *x509.CertificateRequest, host string, private bool) error {
 	for _, f := range csrFindings(csr, host, private) {
 		if f.State == Fail {
@@ -69,6 +69,7 @@ func csrFindings(csr *x509.CertificateRequest, host string, private bool) []Find
 		signatureFinding(csr, anew),
 		subjectFinding(csr.RawSubject, host, anew),
 		judge("DNS name", namesText(csr), FQDN(host), anew),
+		judge("extensions", extensionsText(csr), noExtensions, anew),
 		algorithmFinding(csr.SignatureAlgorithm, private, anew),
 		keyFinding(csr.PublicKey, private, anew),
 	}
@@ -176,10 +177,47 @@ func namesText(csr *x509.CertificateRequest) string {
 	for _, uri := range csr.URIs {
 		names = append(names, "URI "+uri.String())
 	}
+	for _, ext := range csr.Extensions {
+		var all []asn1.RawValue
+		if _, err := asn1.Unmarshal(ext.Value, &all); err == nil && ext.Id.Equal(oidSAN) && len(all) > len(names) {
+			names = append(names, fmt.Sprintf("%d of other kinds", len(all)-len(names)))
+		}
+	}
 	if len(names) == 0 {
 		return "none"
 	}
 	return strings.Join(names, ", ")
+}
+
+// oidSAN is the extension with the names beside the subject.
+var oidSAN = asn1.ObjectIdentifier{2, 5, 29, 17}
+
+// extensionNames are the names that openssl has for extensions.
+var extensionNames = map[string]string{
+	"2.5.29.14": "subjectKeyIdentifier", "2.5.29.15": "keyUsage", "2.5.29.19": "basicConstraints", "2.5.29.37": "extendedKeyUsage",
+}
+
+// noExtensions is the extensionsText of a CSR as genbotcert makes it.
+const noExtensions = "none but the name"
+
+// extensionsText lists the extensions that csr asks for beside its names: what
+// a signer may grant without looking.
+func extensionsText(csr *x509.CertificateRequest) string {
+	var others []string
+	for _, ext := range csr.Extensions {
+		if ext.Id.Equal(oidSAN) {
+			continue
+		}
+		name := ext.Id.String()
+		if known, ok := extensionNames[name]; ok {
+			name = known
+		}
+		others = append(others, name)
+	}
+	if len(others) == 0 {
+		return noExtensions
+	}
+	return strings.Join(others, ", ")
 }
 
 // Match returns nil if key is the private half of pub.

@@ -81,6 +81,16 @@ func TestCheckCSR(t *testing.T) {
 		{name: "IP", change: func(c *x509.CertificateRequest) { c.IPAddresses = []net.IP{{127, 0, 0, 1}} }, err: "IP 127.0.0.1"},
 		{name: "e-mail", change: func(c *x509.CertificateRequest) { c.EmailAddresses = []string{"a@b.org"} }, err: "e-mail a@b.org"},
 		{name: "URI", change: func(c *x509.CertificateRequest) { c.URIs = []*url.URL{mail} }, err: "URI https://example.com"},
+		{name: "names of other kinds", change: func(c *x509.CertificateRequest) {
+			names, _ := asn1.Marshal([]asn1.RawValue{{Class: asn1.ClassContextSpecific, Tag: 2, Bytes: []byte(fqdn)}, {Class: asn1.ClassContextSpecific, Tag: 8, Bytes: []byte{42, 3, 4}}})
+			c.ExtraExtensions = []pkix.Extension{{Id: oidSAN, Value: names}}
+		}, err: "DNS name: " + fqdn + ", 1 of other kinds"},
+		{name: "to be a CA", change: func(c *x509.CertificateRequest) {
+			c.ExtraExtensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 5, 29, 19}, Value: []byte{0x30, 3, 1, 1, 0xff}}}
+		}, err: "extensions: basicConstraints, wanted none but the name"},
+		{name: "two extensions", change: func(c *x509.CertificateRequest) {
+			c.ExtraExtensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 5, 29, 37}, Value: []byte{0x30, 0}}, {Id: asn1.ObjectIdentifier{1, 2, 3}, Value: []byte{0x30, 0}}}
+		}, err: "extensions: extendedKeyUsage, 1.2.3, wanted"},
 		{name: "SHA-384", change: func(c *x509.CertificateRequest) { c.SignatureAlgorithm = x509.SHA384WithRSA }, err: "algorithm: SHA384-RSA, wanted SHA256-RSA"},
 		{name: "PSS", change: func(c *x509.CertificateRequest) { c.SignatureAlgorithm = x509.SHA256WithRSAPSS }, err: "algorithm: SHA256-RSAPSS"},
 		{name: "EC", change: ecdsaSigned, key: ecKey(), err: "algorithm: ECDSA-SHA256, wanted SHA256-RSA"},

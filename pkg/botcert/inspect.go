@@ -6,6 +6,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,13 +17,14 @@ import (
 
 // Inspection is what Inspect holds files against.
 type Inspection struct {
-	Host    string // bot's host name; empty means the one that the file itself names
-	NewPort bool   // the host name may be of a port that Go does not have yet
-	KeyFile string // one more file, which has to be the private key; empty means none
-	CA      string // file with the CA's certificate, or the directory of a local CA; empty means any CA
-	CRL     string // file with the CA's revocation list; needs CA
-	ECDSA   bool   // the farm takes ECDSA keys
-	MinDays int    // days that a certificate has to have left
+	Host    string    // bot's host name; empty means the one that the file itself names
+	NewPort bool      // the host name may be of a port that Go does not have yet
+	KeyFile string    // one more file, which has to be the private key; empty means none
+	CA      string    // file with the CA's certificate, or the directory of a local CA; empty means any CA
+	CRL     string    // file with the CA's revocation list; needs CA
+	ECDSA   bool      // the farm takes ECDSA keys
+	MinDays int       // days that a certificate has to have left
+	Stdin   io.Reader // the file "-", if not nil
 	Now     time.Time
 }
 
@@ -126,7 +128,7 @@ func readCRL(file string) (*x509.RevocationList, error) {
 // inspect judges one file; want is what it has to be, if not empty.
 func (in *inspector) inspect(file string, want kind) Report {
 	r := Report{File: file}
-	data, err := readFile(file)
+	data, err := in.readFile(file)
 	if err == nil {
 		err = in.fill(&r, data, want)
 	} else if path, ok := errors.AsType[*os.PathError](err); ok {
@@ -136,6 +138,13 @@ func (in *inspector) inspect(file string, want kind) Report {
 		r.Findings = []Finding{{State: Fail, What: "file", Found: err.Error(), Hint: hint.Of(err)}}
 	}
 	return r
+}
+
+func (in *inspector) readFile(file string) ([]byte, error) {
+	if file == "-" && in.Stdin != nil {
+		return readSmall(in.Stdin, "standard input")
+	}
+	return readFile(file)
 }
 
 func (in *inspector) fill(r *Report, data []byte, want kind) error {
@@ -184,18 +193,19 @@ func (in *inspector) certificate(r *Report, data []byte) error {
 	r.NotAfter, r.DaysLeft, r.Serial = &cert.NotAfter, &left, fmt.Sprintf("%x", cert.SerialNumber)
 	host := in.hostFor(r.FQDN)
 	r.Findings = append(r.Findings, fileFinding(data, notes, Warn))
-	for _, f := range certificateFindings(cert, host, in.Now, in.ECDSA) {
-		if f.What == validFinding && f.State != Fail && in.MinDays > 0 {
-			f = in.enoughDays(f, cert)
-		}
-		r.Findings = append(r.Findings, f)
+	valid := validityFinding(cert, in.Now)
+	if valid.State != Fail && in.MinDays > 0 {
+		valid = in.enoughDays(valid, cert)
 	}
+	findings := []Finding{certKeyFinding(cert, in.ECDSA), valid, issuerFinding(cert)}
 	if in.ca != nil {
-		r.Findings = append(r.Findings, issuedBy(in.ca, cert))
+		findings = append(findings, issuedBy(in.ca, cert))
 	}
 	if in.crl != nil {
-		r.Findings = append(r.Findings, notRevoked(in.crl, in.ca, cert))
+		findings = append(findings, notRevoked(in.crl, in.ca, cert))
 	}
+	findings = append(findings, nameFinding(cert, host), serialFinding(cert))
+	r.Findings = append(r.Findings, serverFindings(findings...)...)
 	return nil
 }
 
@@ -213,7 +223,10 @@ func (in *inspector) key(r *Report, data []byte) error {
 		return err
 	}
 	r.Kind, r.Fingerprint = KindKey, Fingerprint(key.Public())
-	r.Findings = append(r.Findings, fileFinding(data, notes, Warn), keyFinding(key.Public(), in.ECDSA, "make one with: gobuild csr HOSTNAME --force"), modeFinding(r.File))
+	r.Findings = append(r.Findings, fileFinding(data, notes, Warn), keyFinding(key.Public(), in.ECDSA, "make one with: gobuild csr HOSTNAME --force"))
+	if r.File != "-" || in.Stdin == nil {
+		r.Findings = append(r.Findings, modeFinding(r.File))
+	}
 	return nil
 }
 

@@ -30,8 +30,8 @@ func TestInspect(t *testing.T) {
 		t.Fatal(err)
 	}
 	key := put("key", keyPEM(testKey()))
-	open, group := put("open", keyPEM(testKey())), put("group", keyPEM(testKey()))
-	for file, mode := range map[string]os.FileMode{open: 0o644, group: 0o640} {
+	open, group, writable := put("open", keyPEM(testKey())), put("group", keyPEM(testKey())), put("writable", keyPEM(testKey()))
+	for file, mode := range map[string]os.FileMode{open: 0o644, group: 0o640, writable: 0o602} {
 		if err := os.Chmod(file, mode); err != nil {
 			t.Fatal(err)
 		}
@@ -71,7 +71,9 @@ func TestInspect(t *testing.T) {
 			want: []string{"certificate: fail valid: until 2036-11-21, 59 days left"}},
 		{name: "expired, whatever is wanted", files: []string{put("cert", cert)}, with: Inspection{Now: now.Add(3652 * day), MinDays: 1},
 			want: []string{"certificate: fail valid: expired on 2036-11-21, 2 days ago"}},
-		{name: "open keys", files: []string{open, group}, want: []string{"private key: fail mode: 0644, open to every user", "private key: warn mode: 0640, open to the file's group"}},
+		{name: "not yet, whatever is wanted", files: []string{put("cert", cert)}, with: Inspection{Now: now.Add(-day), MinDays: 1},
+			want: []string{"certificate: fail valid: not before 2026-11-24"}},
+		{name: "open keys", files: []string{open, group, writable}, want: []string{"private key: fail mode: 0644, open to every user", "private key: warn mode: 0640, open to the file's group", "private key: fail mode: 0602, open to every user"}},
 		{name: "PKCS#8 key", files: []string{put("pkcs8", s["pkcs8"])}, ok: true, want: []string{"private key: warn file: it is in PKCS#8 form"}},
 		{name: "EC key", files: []string{put("ec", s["ec parameters"])}, want: []string{"private key: warn file: it is an EC key", "private key: fail key: ECDSA, P-256"}},
 		{name: "certificate as --key", with: Inspection{KeyFile: put("cert", cert)}, want: []string{": fail file: the file is a certificate, not a private key"}},
@@ -125,6 +127,23 @@ func TestInspectFacts(t *testing.T) {
 	if r.Kind != KindCertificate || r.FQDN != FQDN(testHost) || r.Serial != list[0].Serial || !r.NotAfter.Equal(now.Add(3650*day)) || *r.DaysLeft != 3649 ||
 		r.Fingerprint != list[0].Fingerprint || r.Fingerprint != Fingerprint(testKey().Public()) {
 		t.Errorf("%+v", r)
+	}
+}
+
+// Standard input is a file without a mode.
+func TestInspectStdin(t *testing.T) {
+	for text, want := range map[string]string{string(keyPEM(testKey())): "file key", "": "file", strings.Repeat("x", maxFile+1): "file"} {
+		reports, err := Inspect([]string{"-"}, Inspection{Stdin: strings.NewReader(text), Now: now})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, f := range reports[0].Findings {
+			got = append(got, f.What)
+		}
+		if strings.Join(got, " ") != want || reports[0].OK() != (want == "file key") {
+			t.Errorf("%.20q: %+v", text, reports[0].Findings)
+		}
 	}
 }
 

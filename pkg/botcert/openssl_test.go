@@ -187,6 +187,43 @@ func TestOpenSSLForms(t *testing.T) {
 	}
 }
 
+// TestOpenSSLWeakSignatures has certificates that Go would not sign, and that
+// the token server, which is written in it, does not take.
+func TestOpenSSLWeakSignatures(t *testing.T) {
+	dir := t.TempDir()
+	ca := testCA(t, otherKey(), CAOptions{Now: time.Now()})
+	write(t, dir, "ca.key", keyPEM(otherKey()))
+	write(t, dir, "ca.pem", pemText("CERTIFICATE", ca.Certificate.Raw))
+	csr, err := newCSR(testHost, testKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, dir, "csr", csr)
+	for _, tt := range []struct{ hash, issuer, ca string }{
+		{"-sha256", "", ""},
+		{"-sha1", "Test CA, with SHA1-RSA", "signed with SHA1-RSA, which is refused"},
+		{"-md5", "Test CA, with MD5-RSA", "signed with MD5-RSA, which is refused"},
+	} {
+		openssl(t, dir, "x509", "-req", "-in", "csr", "-CA", "ca.pem", "-CAkey", "ca.key", tt.hash, "-days", "100", "-out", "cert")
+		reports, err := Inspect([]string{filepath.Join(dir, "cert")}, Inspection{CA: ca.dir, Now: time.Now()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := map[string]string{}
+		for _, f := range reports[0].Findings {
+			if f.State == Fail {
+				found[f.What] = f.Found
+				if !strings.Contains(f.Hint, "UNTRUSTED_CERTIFICATE (6)") {
+					t.Errorf("%s: hint %q", tt.hash, f.Hint)
+				}
+			}
+		}
+		if !strings.HasPrefix(found["CA"], tt.ca) || found["issuer"] != tt.issuer || tt.ca == "" && len(found) > 0 {
+			t.Errorf("%s: failures %q", tt.hash, found)
+		}
+	}
+}
+
 // TestOpenSSLSerialZero has a certificate that Go would not make.
 func TestOpenSSLSerialZero(t *testing.T) {
 	dir := t.TempDir()

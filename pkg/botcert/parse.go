@@ -72,6 +72,8 @@ func parseCSR(data []byte, name string) (*x509.CertificateRequest, []Note, error
 	}
 	block := a.blocks[0]
 	switch {
+	case kindOf(block) != kindCSR && kindOfDER(block.Bytes) == kindCSR:
+		return nil, nil, hint.With(fmt.Errorf("the PEM block is labelled %q, but holds %s", block.Type, kindCSR), "%s", getHint(kindCSR))
 	case kindOf(block) != kindCSR:
 		return nil, nil, wrong(kindOf(block), name, kindCSR)
 	case block.Type != "CERTIFICATE REQUEST":

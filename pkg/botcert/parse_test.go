@@ -149,7 +149,7 @@ func TestParse(t *testing.T) {
 		"key csr":        {outcome{"holds a private key, and a CSR is shown to everybody", "--force"}, outcome{wantsCert, ""}, outcome{"note: a certificate request besides", ""}},
 		"csr new":        {outcome{`labelled "NEW CERTIFICATE REQUEST"`, "openssl req"}, outcome{wantsCert, ""}, outcome{wantsKey, ""}},
 		"trusted cert":   {outcome{wantsCSR, ""}, outcome{`labelled "TRUSTED CERTIFICATE"`, "openssl x509"}, outcome{wantsKey, ""}},
-		"csr as cert":    {outcome{wantsCSR, ""}, outcome{`labelled "CERTIFICATE", but holds a certificate request`, "sends back"}, outcome{wantsKey, ""}},
+		"csr as cert":    {outcome{`labelled "CERTIFICATE", but holds a certificate request`, "HOSTNAME.csr"}, outcome{`labelled "CERTIFICATE", but holds a certificate request`, "sends back"}, outcome{wantsKey, ""}},
 		"key as cert":    {outcome{wantsCSR, ""}, outcome{`labelled "CERTIFICATE", but holds a private key`, "nobody but its owner"}, outcome{wantsKey, ""}},
 		"cert as csr":    {outcome{`labelled "CERTIFICATE REQUEST", but holds a certificate`, "HOSTNAME.csr"}, outcome{wantsCert, ""}, outcome{wantsKey, ""}},
 		"cert as key":    {outcome{"holds a private key", ""}, outcome{wantsCert, ""}, outcome{`labelled "RSA PRIVATE KEY", but holds a certificate`, "HOSTNAME.key"}},

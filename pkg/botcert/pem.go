@@ -11,6 +11,7 @@ import (
 	"os"
 	"regexp"
 	"strings"
+	"time"
 
 	"gobuild/pkg/hint"
 )
@@ -26,16 +27,30 @@ type Note struct {
 // have a few thousand.
 const maxFile = 1 << 20
 
-// readFile returns what is in file, which may not be longer than maxFile.
+// pipeWait is how long a pipe may take to say all that it has: a shell's
+// <(command) is one.
+const pipeWait = 10 * time.Second
+
+// readFile returns what is in file, which may not be longer than maxFile. A
+// named pipe that nobody writes to is empty.
 func readFile(file string) ([]byte, error) {
-	f, err := os.Open(file)
+	f, err := os.OpenFile(file, os.O_RDONLY|nonBlock, 0)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	f.SetReadDeadline(time.Now().Add(pipeWait)) // fails for what never waits
+	data, err := readSmall(f, file)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		err = fmt.Errorf("%s is a pipe that did not end within %v", file, pipeWait)
+	}
+	return data, err
+}
+
+func readSmall(r io.Reader, name string) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(r, maxFile+1))
 	if err == nil && len(data) > maxFile {
-		err = fmt.Errorf("%s is longer than 1 MiB", file)
+		err = fmt.Errorf("%s is longer than 1 MiB", name)
 	}
 	return data, err
 }
