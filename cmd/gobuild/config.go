@@ -37,7 +37,7 @@ var configKeys = []configKey{
 	{"no-color", boolValue, "true for output without colours"},
 	{"pkey-pem", fileValue, "PEM file with the private key of that certificate"},
 	{"port", portValue, "port of this machine, as GOOS-GOARCH"},
-	{"python", fileValue, "Python 3 interpreter that runs the Swarming bot"},
+	{"python", programValue, "Python 3 interpreter that runs the Swarming bot"},
 	{"repo", repoValue, "GitHub repository where new builders are requested, as OWNER/NAME"},
 	{"swarming", serverValue, "Swarming server, HOST or HOST:PORT"},
 	{"tls-cert", fileValue, "PEM file with the server's certificate"},
@@ -173,6 +173,9 @@ func (a *app) loadConfig() (map[string]setting, error) {
 	}
 	settings := map[string]setting{}
 	for key, value := range values {
+		if value == "" {
+			continue // the same in the file: "gobuild init" takes settings back so
+		}
 		origin := envName(key)
 		if _, ok := env[key]; !ok {
 			origin = fmt.Sprintf("%s:%d: %s", file, lines[key], key)

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -98,17 +99,21 @@ looked for.`,
 			}
 			exists := false
 			for _, place := range places {
-				if _, err := os.Stat(place); err == nil {
+				if _, err := os.Stat(place); !errors.Is(err, fs.ErrNotExist) {
 					file, exists = place, true
 					break
 				}
 			}
 			if a.jsonOut {
-				return a.printJSON(struct {
+				err := a.printJSON(struct {
 					File   string   `json:"file"`
 					Exists bool     `json:"exists"`
 					Places []string `json:"places"`
 				}{file, exists, places})
+				if err != nil || exists {
+					return err
+				}
+				return &exitError{code: exitFailed}
 			}
 			if _, err := fmt.Fprintln(a.stdout, file); err != nil || exists {
 				return err
@@ -141,7 +146,8 @@ func newConfigValidateCommand(a *app) *cobra.Command {
 		Short: "Check the configuration file",
 		Long: `Validate reads the configuration file, or FILE, and names everything that is
 wrong with it: keys that there are not, values that cannot be, and, as warnings,
-files that are not there. It ends with code 1 if there is an error.
+files that are not there. Without FILE it checks the values of the GOBUILD_*
+variables as well. It ends with code 1 if there is an error.
 
 With --json it prints an object: "file", "settings" (their number), "errors" and
 "warnings".`,
@@ -152,13 +158,14 @@ With --json it prints an object: "file", "settings" (their number), "errors" and
 			if len(args) > 0 {
 				a.configFile = args[0]
 			}
-			return a.validateConfig()
+			return a.validateConfig(len(args) == 0)
 		},
 	}
 	return withoutConfig(cmd)
 }
 
-func (a *app) validateConfig() error {
+// validateConfig checks the configuration file, and withEnv the environment.
+func (a *app) validateConfig(withEnv bool) error {
 	file, doc, err := a.readConfig()
 	if err != nil {
 		return err
@@ -168,20 +175,25 @@ func (a *app) validateConfig() error {
 	}
 	lines, problems := checkConfig(file, doc)
 	report := configReport{File: file, Settings: len(lines), Errors: []string{}, Warnings: []string{}}
-	if values, err := mergeConfig(doc, nil); err == nil {
-		for _, key := range configKeys {
-			value := values[key.name]
-			if value == "" {
-				continue
+	check := func(where string, kind valueKind, value string) {
+		if value == "" {
+			return
+		}
+		if err := kind.check(value); err != nil {
+			problems = append(problems, fmt.Errorf("%s: %w", where, err))
+		} else if kind.remark != nil {
+			if remark := kind.remark(value); remark != "" {
+				report.Warnings = append(report.Warnings, where+": "+remark)
 			}
-			where := fmt.Sprintf("%s:%d: %s", file, lines[key.name], key.name)
-			if err := key.kind.check(value); err != nil {
-				problems = append(problems, fmt.Errorf("%s: %w", where, err))
-			} else if key.kind.remark != nil {
-				if remark := key.kind.remark(value); remark != "" {
-					report.Warnings = append(report.Warnings, where+": "+remark)
-				}
-			}
+		}
+	}
+	values, err := mergeConfig(doc, nil)
+	for _, key := range configKeys {
+		if err == nil {
+			check(fmt.Sprintf("%s:%d: %s", file, lines[key.name], key.name), key.kind, values[key.name])
+		}
+		if withEnv {
+			check(envName(key.name), key.kind, a.getenv(envName(key.name)))
 		}
 	}
 	for _, problem := range problems {
@@ -197,7 +209,9 @@ func (a *app) validateConfig() error {
 			a.printError(problem.Error(), hint.Of(problem))
 		}
 		if len(problems) == 0 {
-			fmt.Fprintf(a.stdout, "good: %s (settings: %d)\n", file, len(lines))
+			if _, err := fmt.Fprintf(a.stdout, "good: %s (settings: %d)\n", file, len(lines)); err != nil {
+				return err
+			}
 		}
 	}
 	if len(problems) > 0 {

@@ -29,6 +29,7 @@ func editConfig(file string, doc []byte, keys []string, changes map[string]strin
 	}
 	lineOf, _ := checkConfig(file, doc)
 	lines := strings.Split(strings.TrimRight(string(doc), "\n"), "\n")
+	cr := lines[0][len(strings.TrimSuffix(lines[0], "\r")):] // as Windows ends lines
 	want := maps.Clone(before)
 	for _, key := range keys {
 		value, ok := changes[key]
@@ -41,14 +42,16 @@ func editConfig(file string, doc []byte, keys []string, changes map[string]strin
 			return nil, err
 		}
 		line := strings.TrimRight(string(text), "\n")
-		if at := lineOf[key]; at > 0 {
-			_, comment, _ := strings.Cut(lines[at-1], " #")
+		if at := lineOf[key]; at > len(lines) {
+			return nil, errNotEditable(file) // YAML has line ends that editors do not show
+		} else if at > 0 {
+			_, comment, _ := strings.Cut(strings.TrimSuffix(lines[at-1], "\r"), " #")
 			if comment != "" {
 				line += " #" + comment
 			}
-			lines[at-1] = line
+			lines[at-1] = line + cr
 		} else {
-			lines = append(lines, line)
+			lines = append(lines, line+cr)
 		}
 	}
 	edited := []byte(strings.Join(lines, "\n") + "\n")
@@ -56,7 +59,11 @@ func editConfig(file string, doc []byte, keys []string, changes map[string]strin
 	// A value of several lines, or a "#" inside one, is more than a line's
 	// replacement can do.
 	if got, err := mergeConfig(edited, nil); err != nil || !maps.Equal(got, want) {
-		return nil, hint.With(fmt.Errorf("%s is written in a way that cannot be changed from here", file), "change it with an editor")
+		return nil, errNotEditable(file)
 	}
 	return edited, nil
+}
+
+func errNotEditable(file string) error {
+	return hint.With(fmt.Errorf("%s is written in a way that cannot be changed from here", file), "change it with an editor")
 }

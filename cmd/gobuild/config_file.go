@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -21,7 +23,7 @@ import (
 // default places; empty if there is none.
 func (a *app) readConfig() (file string, doc []byte, err error) {
 	if given := a.givenConfig(); given != "" {
-		doc, err := os.ReadFile(given)
+		doc, err := readConfigFile(given)
 		if err != nil {
 			return "", nil, hint.With(fmt.Errorf("read configuration: %w", err),
 				"--config or GOBUILD_CONFIG names this file; without them gobuild looks in %s", strings.Join(a.configPlaces(), ", then "))
@@ -29,15 +31,46 @@ func (a *app) readConfig() (file string, doc []byte, err error) {
 		return given, doc, nil
 	}
 	for _, file := range a.configPlaces() {
-		doc, err := os.ReadFile(file)
+		doc, err := readConfigFile(file)
 		if err == nil {
 			return file, doc, nil
 		}
 		if !errors.Is(err, fs.ErrNotExist) {
-			return "", nil, fmt.Errorf("read configuration: %w", err)
+			return "", nil, hint.With(fmt.Errorf("read configuration: %w", err), "mend it, or name another file with --config; %s is none", os.DevNull)
 		}
 	}
 	return "", nil, nil
+}
+
+// maxConfig bounds the size of a configuration file, in bytes.
+const maxConfig = 1 << 20
+
+// readConfigFile reads a configuration file. It refuses what may never end: a
+// pipe that nobody writes to, a device.
+func readConfigFile(file string) ([]byte, error) {
+	info, err := os.Stat(file)
+	if err != nil {
+		if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
+			pathErr.Op = "open"
+		}
+		return nil, err
+	}
+	switch {
+	case info.IsDir():
+		return nil, fmt.Errorf("%s is a directory", file)
+	case !info.Mode().IsRegular() && file != os.DevNull:
+		return nil, fmt.Errorf("%s is no regular file", file)
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	doc, err := io.ReadAll(io.LimitReader(f, maxConfig+1))
+	if err == nil && len(doc) > maxConfig {
+		err = fmt.Errorf("%s is larger than %d bytes", file, maxConfig)
+	}
+	return doc, err
 }
 
 // givenConfig returns the configuration file that --config or GOBUILD_CONFIG
@@ -64,13 +97,17 @@ var yamlLine = regexp.MustCompile(`^yaml: line (\d+): `)
 // checkConfig returns the line of each key in doc, which is a flat table of
 // known keys, and everything in it that is not, with file and line.
 func checkConfig(file string, doc []byte) (lines map[string]int, problems []error) {
-	var root yaml.Node
-	if err := yaml.Unmarshal(doc, &root); err != nil {
+	var root, next yaml.Node
+	documents := yaml.NewDecoder(bytes.NewReader(doc))
+	if err := documents.Decode(&root); err != nil && err != io.EOF {
 		text := err.Error()
 		if m := yamlLine.FindStringSubmatch(text); m != nil {
 			return nil, []error{fmt.Errorf("%s:%s: %s", file, m[1], text[len(m[0]):])}
 		}
 		return nil, []error{fmt.Errorf("%s: %w", file, err)}
+	}
+	if err := documents.Decode(&next); err == nil {
+		return nil, []error{hint.With(fmt.Errorf("%s:%d: a second document, which nothing reads", file, next.Line), `take out the line "---"`)}
 	}
 	lines = map[string]int{}
 	if len(root.Content) == 0 || root.Content[0].Tag == "!!null" {
@@ -105,4 +142,20 @@ func checkConfig(file string, doc []byte) (lines map[string]int, problems []erro
 		}
 	}
 	return lines, problems
+}
+
+// configValues returns the values in doc by key, those of known keys: as they
+// are written, so that a name like 0123 or 2024-01-01 stays one.
+func configValues(doc []byte) (map[string]any, error) {
+	var written map[string]*string
+	if err := yaml.Unmarshal(doc, &written); err != nil {
+		return nil, err
+	}
+	values := map[string]any{}
+	for _, key := range configKeyNames() {
+		if value := written[key]; value != nil {
+			values[key] = *value
+		}
+	}
+	return values, nil
 }

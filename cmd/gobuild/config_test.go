@@ -269,6 +269,7 @@ func FuzzCheckConfig(f *testing.F) {
 	f.Add([]byte("coordinator: https://farm\nca-file: x\n"))
 	f.Add([]byte("a: &a [*a]\n"))
 	f.Add([]byte("user: x\n---\n- y"))
+	f.Add([]byte("user: 0123\nport: 2024-01-01\nlisten: !!binary aGk=\nca-file: ~\n"))
 	f.Fuzz(func(t *testing.T, doc []byte) {
 		if _, problems := checkConfig("f", doc); len(problems) > 0 {
 			return
@@ -287,6 +288,10 @@ func FuzzEditConfig(f *testing.F) {
 	f.Add([]byte("user: |\n  a\n  b\n"), "x: y")
 	f.Add([]byte("{user: a, port: b}"), "#")
 	f.Add([]byte("---\n"), "true")
+	f.Add([]byte("port: a # b\r\nuser: c # d\r\n"), "jill")
+	f.Add([]byte("port: a\nuser: b\r\n"), "jill")
+	f.Add([]byte("port: a\ruser: b"), "jill") // line ends of YAML, not of the file
+	f.Add([]byte("port: a\u2028user: b"), "jill")
 	f.Fuzz(func(t *testing.T, doc []byte, value string) {
 		if _, problems := checkConfig("f", doc); len(problems) > 0 || checkWord(value) != nil {
 			return

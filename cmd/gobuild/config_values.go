@@ -32,6 +32,7 @@ var (
 	coordinatorValue = valueKind{check: checkCoordinator}
 	fileValue        = valueKind{checkFileName, remarkFile}
 	hostnameValue    = valueKind{checkWord, remarkHostname}
+	programValue     = valueKind{checkFileName, remarkProgram}
 	portValue        = valueKind{checkPort, remarkPort}
 	repoValue        = valueKind{check: checkRepo}
 	serverValue      = valueKind{check: checkServer}
@@ -95,7 +96,11 @@ func checkURL(value string) error {
 func checkCoordinator(value string) error {
 	a := app{coordinator: value}
 	_, err := a.coordinatorAddr()
-	return err
+	if err == nil {
+		return nil
+	}
+	// Who calls this says itself where the value stands.
+	return hint.With(errors.New(strings.TrimPrefix(err.Error(), "--coordinator ")), "%s", hint.Of(err))
 }
 
 var portShape = regexp.MustCompile(`^[a-z][a-z0-9]*-[a-z0-9]+$`)
@@ -139,6 +144,14 @@ func remarkFile(value string) string {
 		return value + " is not there yet"
 	}
 	return ""
+}
+
+// remarkProgram lets a bare name be: it is looked for in PATH.
+func remarkProgram(value string) string {
+	if filepath.Base(value) == value {
+		return ""
+	}
+	return remarkFile(value)
 }
 
 func remarkPort(value string) string {

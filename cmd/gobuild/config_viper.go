@@ -2,18 +2,17 @@
 
 package main
 
-import (
-	"bytes"
-
-	"github.com/spf13/viper"
-)
+import "github.com/spf13/viper"
 
 // mergeConfig returns the values of the YAML document doc with those of env
 // above them, by key.
 func mergeConfig(doc []byte, env map[string]string) (map[string]string, error) {
+	file, err := configValues(doc)
+	if err != nil {
+		return nil, err
+	}
 	v := viper.New()
-	v.SetConfigType("yaml")
-	if err := v.ReadConfig(bytes.NewReader(doc)); err != nil {
+	if err := v.MergeConfigMap(file); err != nil {
 		return nil, err
 	}
 	// Not viper's AutomaticEnv: it would read the process's environment

@@ -42,7 +42,7 @@ func newInitCommand(a *app) *cobra.Command {
 		Long: `Init writes down once what this machine is: its port, its host name, which
 coordinator it works for and as which host type. All other commands read it from
 there. On a terminal it asks for what no flag gives, and shows what it is about
-to write; elsewhere, and with --yes, it never asks.
+to write; elsewhere, and with --yes, --dry-run or --json, it never asks.
 
 A configuration that is there already is changed, not replaced: settings that
 are not named, comments and order stay.
@@ -84,6 +84,15 @@ func (a *app) init(ctx context.Context, flags *pflag.FlagSet, f initFlags) error
 	if f.system {
 		file = systemConfigFile()
 	}
+	if f.system && a.configFile != "" {
+		return usageErrorf("--system and --config %s name two files", a.configFile)
+	}
+	// A link to a file that is kept elsewhere stays one.
+	if info, err := os.Lstat(file); err == nil && info.Mode()&fs.ModeSymlink != 0 {
+		if target, err := filepath.EvalSymlinks(file); err == nil {
+			file = target
+		}
+	}
 	doc, mode, err := readOldConfig(file)
 	if err != nil {
 		return err
@@ -95,18 +104,26 @@ func (a *app) init(ctx context.Context, flags *pflag.FlagSet, f initFlags) error
 	given := map[string]bool{}
 	for _, key := range initKeys {
 		if flag := flags.Lookup(key); flag.Changed {
-			if err := kindOf(key).check(flag.Value.String()); err != nil && flag.Value.String() != "" {
+			value := flag.Value.String()
+			if err := kindOf(key).check(value); err != nil && value != "" {
 				return usageErrorf("--%s: %w", key, err)
 			}
-			values[key], given[key] = flag.Value.String(), true
+			values[key], given[key] = value, value != "" || key != "hostname"
 		}
 	}
 	if values, err = a.completeConfig(ctx, file, doc, values, given, f); err != nil {
 		return err
 	}
 	for _, key := range initKeys {
-		if remark := kindOf(key).remark; remark != nil && values[key] != "" {
-			if text := remark(values[key]); text != "" {
+		kind, value := kindOf(key), values[key]
+		if value == "" {
+			continue
+		}
+		if err := kind.check(value); err != nil {
+			return fmt.Errorf("%s: %s: %w", file, key, err)
+		}
+		if kind.remark != nil {
+			if text := kind.remark(value); text != "" {
 				a.warn(key + ": " + text)
 			}
 		}
@@ -122,10 +139,17 @@ func (a *app) init(ctx context.Context, flags *pflag.FlagSet, f initFlags) error
 		return err
 	case changed:
 		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-			return fmt.Errorf("write the configuration: %w", err)
+			return hint.With(fmt.Errorf("write the configuration: %w", err), "name a file that you may write with --config, or run this as a user who may write there")
 		}
 		if err := atomicfile.Replace(file, edited, mode); err != nil {
 			return fmt.Errorf("write the configuration: %w", err)
+		}
+	}
+	if places := a.configPlaces(); changed && doc == nil && file == places[0] {
+		for _, place := range places[1:] {
+			if _, err := os.Stat(place); err == nil {
+				a.warn(fmt.Sprintf("from now on this user's %s is read, and %s is not", file, place))
+			}
 		}
 	}
 	if a.jsonOut {
@@ -144,7 +168,7 @@ func (a *app) init(ctx context.Context, flags *pflag.FlagSet, f initFlags) error
 // it is to have; nothing if there is none. It has to be one that can be read,
 // so that nothing of it is lost.
 func readOldConfig(file string) (doc []byte, mode fs.FileMode, err error) {
-	doc, err = os.ReadFile(file)
+	doc, err = readConfigFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		// Not a secret, and the bot's user has to read the machine's.
 		return nil, 0o644, nil

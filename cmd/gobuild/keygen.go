@@ -45,7 +45,13 @@ either "key", or "file" where --out or --install wrote the key to one.`,
   gobuild keygen --new-master ~/keys/gobuilder-master.key
   gobuild keygen --out keys host-linux-riscv64 host-plan9-arm user-joe
   gobuild keygen verify host-linux-riscv64`,
-		Args: func(_ *cobra.Command, args []string) error {
+		Args: func(cmd *cobra.Command, args []string) error {
+			// Who mistypes "show" must not get to see the key itself.
+			if len(args) > 0 && cmd.ArgsLenAtDash() != 0 && principalOddity(args[0]) != "" {
+				if near := hint.Nearest(args[0], subcommandNames(cmd)); near != "" {
+					return hint.With(unknownCommand(cmd, args[0]), "did you mean %s %s? If it is a principal, put -- before it", cmd.CommandPath(), near)
+				}
+			}
 			if len(args) == 0 && f.newMaster == "" {
 				return hint.With(fmt.Errorf("a key for whom?"), "name a host type, such as host-linux-riscv64, or user-NAME")
 			}
@@ -79,8 +85,16 @@ type madeKey struct {
 
 func (a *app) keygen(f keygenFlags, principals []string) error {
 	for _, p := range principals {
+		if f.out != "" || f.install {
+			if err := builderkey.CheckFileName(p); err != nil {
+				return err // before anything is made
+			}
+		}
 		if oddity := principalOddity(p); oddity != "" {
 			a.warn(fmt.Sprintf("%q %s; its key is made all the same", p, oddity))
+		}
+		if file := a.getenv("GO_BUILD_KEY_PATH"); f.install && file != "" && !strings.HasPrefix(p, builderkey.UserPrefix) {
+			a.warn(fmt.Sprintf("GO_BUILD_KEY_PATH is set: a buildlet with this environment reads %s, not what is installed for %s", file, p))
 		}
 	}
 	master, err := a.keygenMaster(f)
@@ -105,7 +119,9 @@ func (a *app) keygen(f keygenFlags, principals []string) error {
 	case f.out != "" || f.install:
 		for _, key := range keys {
 			fmt.Fprintf(a.stderr, "key of %s, %s, is in:\n", key.Principal, key.Fingerprint)
-			fmt.Fprintln(a.stdout, key.File)
+			if _, err := fmt.Fprintln(a.stdout, key.File); err != nil {
+				return err
+			}
 		}
 		return nil
 	case len(keys) == 1:
@@ -157,6 +173,15 @@ func (a *app) writeKey(f keygenFlags, principal, key string) (string, error) {
 		return builderkey.InstallKey(principal, key, a.getenv, f.force)
 	}
 	return builderkey.WriteKey(f.out, principal, key, f.force)
+}
+
+// subcommandNames returns the names of the commands below cmd.
+func subcommandNames(cmd *cobra.Command) []string {
+	var names []string
+	for _, sub := range cmd.Commands() {
+		names = append(names, sub.Name())
+	}
+	return names
 }
 
 // principalOddity says what a farm would stumble over in a principal, or

@@ -23,7 +23,8 @@ func newKeygenShowCommand(a *app) *cobra.Command {
 		Long: `Show tells of each principal's key where it was found, who may read the file and
 the fingerprint, by which two people can compare keys without showing them.
 Without a principal it shows what there is on this machine: the farm's master
-key, and the keys of the configured host type and user.
+key, and the keys of the configured host type and user. Of these two it shows
+the configured key file, if there is one.
 
 With --json it prints an array of objects: "principal", "file", "mode",
 "fingerprint", "warnings", and "error" where there is no key.`,
@@ -59,6 +60,10 @@ func (a *app) showKeys(f keygenShowFlags, principals []string) error {
 	if f.keyFile != "" && len(principals) != 1 {
 		return usageErrorf("--key-file %s: name the one principal whose key it holds", f.keyFile)
 	}
+	settings, err := a.loadConfig()
+	if err != nil {
+		return err
+	}
 	var shown []shownKey
 	if len(principals) == 0 {
 		file := cmp.Or(f.masterKey, builderkey.MasterKeyFile(a.getenv))
@@ -76,7 +81,11 @@ func (a *app) showKeys(f keygenShowFlags, principals []string) error {
 		}
 	}
 	for _, p := range principals {
-		found, err := a.findKey(p, f.keyFile, false)
+		file := f.keyFile
+		if file == "" && (p == f.hostType || f.user != "" && p == builderkey.UserPrincipal(f.user)) {
+			file = settings["key-file"].value
+		}
+		found, err := a.findKey(p, file, false)
 		shown = append(shown, describeKey(p, found, err))
 	}
 	return a.printKeys(shown)

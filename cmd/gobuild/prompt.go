@@ -20,8 +20,11 @@ var errNoAnswer = errors.New("no answer; nothing was changed")
 // prompter asks a person at a terminal. It is for one goroutine.
 type prompter struct {
 	readLine func(prompt string) (string, error)
+	stderr   io.Writer // for when the terminal is as it was
 	out      io.Writer
 	restore  func()
+	// unanswered is set if the cursor stands behind a question.
+	unanswered bool
 }
 
 // prompter returns what asks the person at stdin and stderr, or nil if one of
@@ -38,7 +41,7 @@ func (a *app) prompter() *prompter {
 	if err != nil {
 		// Plan 9's console has no raw mode, but it edits lines itself.
 		lines := bufio.NewReader(in)
-		return &prompter{out: a.stderr, restore: func() {}, readLine: func(prompt string) (string, error) {
+		return &prompter{stderr: a.stderr, out: a.stderr, restore: func() {}, readLine: func(prompt string) (string, error) {
 			fmt.Fprint(a.stderr, prompt)
 			line, err := lines.ReadString('\n')
 			return strings.TrimRight(line, "\r\n"), err
@@ -52,6 +55,7 @@ func (a *app) prompter() *prompter {
 		terminal.SetSize(width, height)
 	}
 	return &prompter{
+		stderr:  a.stderr,
 		out:     terminal,
 		restore: func() { term.Restore(int(in.Fd()), state) },
 		readLine: func(prompt string) (string, error) {
@@ -62,7 +66,12 @@ func (a *app) prompter() *prompter {
 }
 
 // close gives the terminal back as it was.
-func (p *prompter) close() { p.restore() }
+func (p *prompter) close() {
+	p.restore()
+	if p.unanswered {
+		fmt.Fprintln(p.stderr)
+	}
+}
 
 // ask asks until check passes the answer. An empty answer means def. The end
 // of the input, which Ctrl-C and Ctrl-D are, is errNoAnswer; so is the end of
@@ -117,9 +126,11 @@ func (p *prompter) read(ctx context.Context, prompt string) (string, error) {
 	}()
 	select {
 	case <-ctx.Done():
+		p.unanswered = true
 		return "", errNoAnswer
 	case r := <-done:
 		if errors.Is(r.err, io.EOF) {
+			p.unanswered = true
 			return "", errNoAnswer
 		}
 		return r.line, r.err

@@ -63,6 +63,13 @@ func LocateMaster(file string) (Found, error) {
 		return Found{}, fmt.Errorf("master key file %s: %w", file, err)
 	}
 	found := Found{Key: string(m.key), File: file, Mode: mode}
+	// Upstream takes all of these as they are, and keys have to be the same.
+	switch {
+	case bytes.HasPrefix(m.key, []byte(utf8BOM)), bytes.HasPrefix(m.key, []byte("\xff\xfe")), bytes.HasPrefix(m.key, []byte("\xfe\xff")):
+		found.Warnings = append(found.Warnings, fmt.Sprintf("%s begins with a byte order mark, which is a part of the master key: without it all keys are others", file))
+	case bytes.ContainsAny(m.key, "\r\n"):
+		found.Warnings = append(found.Warnings, fmt.Sprintf("%s has several lines, which together are the master key; is it the right file?", file))
+	}
 	if len(m.key) < minMaster {
 		found.Warnings = append(found.Warnings, fmt.Sprintf("the master key in %s is %d bytes, which can be guessed from any key made with it; a new one: gobuild keygen --new-master FILE", file, len(m.key)))
 	}
@@ -105,8 +112,9 @@ func (m Master) Verify(principal, key string) bool {
 // String returns the fingerprint of m, never the key.
 func (m Master) String() string { return "master key " + Fingerprint(string(m.key)) }
 
-// GoString returns the same as String, so that %#v shows no key either.
-func (m Master) GoString() string { return m.String() }
+// Format prints m as String does whatever the verb: fmt would show the key's
+// bytes for some.
+func (m Master) Format(s fmt.State, _ rune) { io.WriteString(s, m.String()) }
 
 // LogValue makes m log as its fingerprint.
 func (m Master) LogValue() slog.Value { return slog.StringValue(m.String()) }

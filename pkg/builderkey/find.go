@@ -27,8 +27,11 @@ func Locate(hostType string, getenv func(string) string) (Found, error) {
 	if file := getenv("GO_BUILD_KEY_PATH"); file != "" {
 		found, err := readKey(file)
 		if err != nil {
-			return Found{}, hint.With(fmt.Errorf("builder key of %s, from $GO_BUILD_KEY_PATH: %w", hostType, err),
-				"put the key there, or unset GO_BUILD_KEY_PATH")
+			err = fmt.Errorf("builder key of %s, from $GO_BUILD_KEY_PATH: %w", hostType, err)
+			if hint.Of(err) == "" {
+				err = hint.With(err, "put the key there, or unset GO_BUILD_KEY_PATH")
+			}
+			return Found{}, err
 		}
 		return found, nil
 	}
@@ -72,7 +75,11 @@ func Find(hostType string, getenv func(string) string) (Found, error) {
 // Home returns the home directory by the rules of upstream's buildlet (build
 // protocol, section 1), which differ from os.UserHomeDir.
 func Home(getenv func(string) string) string {
-	switch runtime.GOOS {
+	return homeOn(runtime.GOOS, os.Getuid(), getenv)
+}
+
+func homeOn(goos string, uid int, getenv func(string) string) string {
+	switch goos {
 	case "windows":
 		return getenv("HOMEDRIVE") + getenv("HOMEPATH")
 	case "plan9":
@@ -81,7 +88,7 @@ func Home(getenv func(string) string) string {
 	if home := getenv("HOME"); home != "" {
 		return home
 	}
-	if os.Getuid() == 0 {
+	if uid == 0 {
 		return "/root"
 	}
 	return "/"

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"os"
 	"unicode/utf8"
 
@@ -37,6 +38,9 @@ func (f Found) String() string { return f.File + " " + f.Fingerprint() }
 // GoString returns the same as String.
 func (f Found) GoString() string { return f.String() }
 
+// LogValue makes f log as String does; a JSON log would take its fields apart.
+func (f Found) LogValue() slog.Value { return slog.StringValue(f.String()) }
+
 // Format prints f as String does whatever the verb: fmt would take the fields
 // apart for some.
 func (f Found) Format(s fmt.State, _ rune) { io.WriteString(s, f.String()) }
@@ -60,14 +64,14 @@ func readKey(file string) (Found, error) {
 	if warning != "" {
 		found.Warnings = append(found.Warnings, warning)
 	}
-	if rest, ok := bytes.CutPrefix(text, []byte("\xef\xbb\xbf")); ok {
+	if rest, ok := bytes.CutPrefix(text, []byte(utf8BOM)); ok {
 		text = rest
 		found.Warnings = append(found.Warnings, fmt.Sprintf("%s begins with a byte order mark, which upstream's buildlet takes for a part of the key; write it without", file))
 	}
 	key := bytes.TrimSpace(text)
 	switch {
 	case len(key) == 0:
-		return Found{}, fmt.Errorf("%s is empty", file)
+		return Found{}, hint.With(fmt.Errorf("%s is empty", file), formHint)
 	case bytes.HasPrefix(key, []byte("\xff\xfe")), bytes.HasPrefix(key, []byte("\xfe\xff")):
 		return Found{}, hint.With(fmt.Errorf("%s is UTF-16 text", file), `PowerShell's ">" writes that; write the key with: Set-Content -Encoding ascii -NoNewline`)
 	case bytes.HasPrefix(key, []byte("-----BEGIN ")):
@@ -83,6 +87,9 @@ func readKey(file string) (Found, error) {
 	found.Key = string(key)
 	return found, nil
 }
+
+// utf8BOM is the byte order mark that some editors begin UTF-8 text with.
+const utf8BOM = "\xef\xbb\xbf"
 
 const formHint = "a key file holds the 32 hex digits of the key and nothing else"
 
@@ -108,7 +115,7 @@ func readSmall(file string) (text []byte, mode fs.FileMode, warning string, err 
 		return nil, 0, "", fmt.Errorf("%s is a directory", file)
 	}
 	if !info.Mode().IsRegular() {
-		return nil, 0, "", fmt.Errorf("%s is no regular file", file)
+		return nil, 0, "", hint.With(fmt.Errorf("%s is no regular file", file), "put the key into a file, mode 0600: reading from a pipe or device may never end")
 	}
 	f, err := os.Open(file)
 	if errors.Is(err, fs.ErrPermission) {

@@ -16,9 +16,10 @@ import (
 )
 
 // CreateMaster makes a random master key of 256 bits and writes it to file,
-// mode 0600, in hex. A file that is there is never replaced: all keys of a
-// farm hang on it.
+// mode 0600, in hex. It makes the directory, too, if only that is missing. A
+// file that is there is never replaced: all keys of a farm hang on it.
 func CreateMaster(file string) (Master, error) {
+	makeDir(filepath.Dir(file))
 	var secret [32]byte
 	rand.Read(secret[:]) // never fails
 	text := hex.EncodeToString(secret[:])
@@ -32,13 +33,19 @@ func CreateMaster(file string) (Master, error) {
 	return NewMaster([]byte(text))
 }
 
+// makeDir makes dir unless something is there. Whoever then writes into it
+// says what is wrong.
+func makeDir(dir string) { os.Mkdir(dir, 0o700) }
+
 // WriteKey writes the key of principal to PRINCIPAL.key in dir, mode 0600, and
-// returns the file's name. A file that holds the same key is left alone; one
-// that holds another is an error unless force is set.
+// returns the file's name. It makes dir, too, if only that is missing. A file
+// that holds the same key is left alone; one that holds another is an error
+// unless force is set.
 func WriteKey(dir, principal, key string, force bool) (file string, err error) {
-	if err := checkFileName(principal); err != nil {
+	if err := CheckFileName(principal); err != nil {
 		return "", err
 	}
+	makeDir(dir)
 	file = filepath.Join(dir, principal+".key")
 	return file, writeKey(file, key, force)
 }
@@ -47,7 +54,7 @@ func WriteKey(dir, principal, key string, force bool) (file string, err error) {
 // KeyFile, making the directory if need be, and returns the file's name.
 // Otherwise it does what WriteKey does.
 func InstallKey(principal, key string, getenv func(string) string, force bool) (file string, err error) {
-	if err := checkFileName(principal); err != nil {
+	if err := CheckFileName(principal); err != nil {
 		return "", err
 	}
 	file = KeyFile(principal, getenv)
@@ -57,9 +64,9 @@ func InstallKey(principal, key string, getenv func(string) string, force bool) (
 	return file, writeKey(file, key, force)
 }
 
-// checkFileName refuses a principal that cannot be part of a file name on
+// CheckFileName refuses a principal that cannot be part of a file name on
 // every system.
-func checkFileName(principal string) error {
+func CheckFileName(principal string) error {
 	if principal != "" && !strings.ContainsFunc(principal, func(r rune) bool {
 		return unicode.IsControl(r) || strings.ContainsRune(`/\:*?"<>|`, r)
 	}) {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 )
@@ -70,6 +71,35 @@ func TestKeysEqualGenbuilderkey(t *testing.T) {
 	}
 	close(next)
 	wg.Wait()
+}
+
+// A master key is what genbuilderkey makes of its file: longer than a block of
+// the hash, several lines, no text at all.
+func TestMastersEqualGenbuilderkey(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	masters := []string{
+		"x", "\n\tx\u00a0\u2003\r\n", "two\nlines\n", "\xef\xbb\xbfmarked\r\n", "\xff\xfex\x00\n\x00", "\x00",
+		strings.Repeat("k", 64), strings.Repeat("k", 65), strings.Repeat("k", 5000), "-----BEGIN X-----\nAAAA\n-----END X-----\n",
+	}
+	for range 20 {
+		master := make([]byte, 1+rng.IntN(200))
+		for i := range master {
+			master[i] = byte(rng.IntN(256))
+		}
+		masters = append(masters, "m"+string(master))
+	}
+	home := masterHome(t)
+	file := filepath.Join(home, "keys", "gobuilder-master.key")
+	for _, master := range masters {
+		if err := os.WriteFile(file, []byte(master), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		want := run(t, []string{"HOME=" + home}, "", "genbuilderkey", "host-linux-s390x")
+		got := run(t, []string{"HOME=" + home}, "", "gobuild", "keygen", "host-linux-s390x")
+		if want.code != 0 || got.code != 0 || got.stdout != want.stdout {
+			t.Errorf("master key %.20q: genbuilderkey prints %q (exit code %d), we %q (exit code %d)", master, want.stdout, want.code, got.stdout, got.code)
+		}
+	}
 }
 
 // A whole process, start to end, that makes one key.
