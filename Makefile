@@ -47,13 +47,14 @@ fuzz: ## run each fuzz target for FUZZTIME (20s)
 	.ci/fuzz $(FUZZTIME)
 
 docs: ## write man/ and completions/ anew
-	rm -rf man completions
-	mkdir -p completions
-	$(GO) run ./cmd/gobuild man man
-	$(GO) run ./cmd/gobuild completion bash > completions/gobuild.bash
-	$(GO) run ./cmd/gobuild completion zsh > completions/_gobuild
-	$(GO) run ./cmd/gobuild completion fish > completions/gobuild.fish
-	$(GO) run ./cmd/gobuild completion powershell > completions/gobuild.ps1
+	tmp=$$(mktemp -d) && trap 'rm -rf "$$tmp"' EXIT && \
+	$(GO) build -o "$$tmp/gobuild" ./cmd/gobuild && \
+	rm -rf man completions && mkdir -p completions && \
+	"$$tmp/gobuild" man man && \
+	"$$tmp/gobuild" completion bash > completions/gobuild.bash && \
+	"$$tmp/gobuild" completion zsh > completions/_gobuild && \
+	"$$tmp/gobuild" completion fish > completions/gobuild.fish && \
+	"$$tmp/gobuild" completion powershell > completions/gobuild.ps1
 
 deps: ## install what the tests need (as root on Debian), or name what is missing
 	.ci/deps
