@@ -73,9 +73,10 @@ with "check" (a stable name; hosts are reach/NAME), "group", "title", "state"
 "remedy" and "section" (where the requirement comes from); the last three are
 missing where there is nothing to say.
 
-With --explain the machine is left alone. LOGFILE, or - for standard input, is
-searched for the known failures of the Swarming bot, the token daemon, the
-bootstrap and the buildlet; each is told with cause and remedy. With --json that
+With --explain the machine is left alone. LOGFILE, or - for standard input, as
+it is or packed by gzip or bzip2, is searched for the known failures of the
+Swarming bot, the token daemon, the bootstrap and the buildlet; each is told
+with cause and remedy. With --json that
 is an array of objects: "id", "program", "section", "title", "cause", "remedy",
 "line" (the first with it), "text" (of that line), "count" (of such lines).`,
 		Example: `  gobuild doctor
@@ -84,7 +85,7 @@ is an array of objects: "id", "program", "section", "title", "cause", "remedy",
   gobuild doctor --explain ~/.swarming/logs/swarming_bot.log`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if f.explain != "" {
-				return a.explainLog(f.explain)
+				return a.explainLog(cmd.Context(), f.explain)
 			}
 			o, err := a.doctorOptions(f)
 			if err != nil {
@@ -268,28 +269,52 @@ func (a *app) readinessReport(ctx context.Context, target string) (string, error
 	return report.Plain(), ctx.Err()
 }
 
-// explainLog prints what is known about the failures in a log.
-func (a *app) explainLog(file string) error {
+// explainLog prints what is known about the failures in a log. A log may be a
+// pipe that gives nothing for long, or never ends: ctx ends the reading.
+func (a *app) explainLog(ctx context.Context, file string) error {
+	type result struct {
+		found []doctor.Explanation
+		err   error
+	}
+	done := make(chan result, 1)
+	go func() {
+		found, err := a.readLog(file)
+		done <- result{found, err}
+	}()
+	var r result
+	select {
+	case r = <-done:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if r.err != nil {
+		return r.err
+	}
+	if a.jsonOut {
+		return a.printJSON(append([]doctor.Explanation{}, r.found...))
+	}
+	if len(r.found) == 0 {
+		_, err := fmt.Fprintln(a.stdout, "no known failure in it")
+		return err
+	}
+	_, err := io.WriteString(a.stdout, doctor.ExplanationsText(r.found, a.doctorLayout()))
+	return err
+}
+
+// readLog returns what is known about the failures in a log.
+func (a *app) readLog(file string) ([]doctor.Explanation, error) {
 	in := a.stdin
 	if file != "-" {
 		f, err := os.Open(file)
 		if err != nil {
-			return fmt.Errorf("--explain: %w", err)
+			return nil, fmt.Errorf("--explain: %w", err)
 		}
 		defer f.Close()
 		in = f
 	}
 	found, err := doctor.Explain(in)
 	if err != nil {
-		return fmt.Errorf("--explain: read %s: %w", file, err)
+		return nil, fmt.Errorf("--explain: read %s: %w", file, err)
 	}
-	if a.jsonOut {
-		return a.printJSON(append([]doctor.Explanation{}, found...))
-	}
-	if len(found) == 0 {
-		_, err := fmt.Fprintln(a.stdout, "no known failure in it")
-		return err
-	}
-	_, err = io.WriteString(a.stdout, doctor.ExplanationsText(found, a.doctorLayout()))
-	return err
+	return found, nil
 }

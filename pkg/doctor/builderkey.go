@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -43,7 +44,13 @@ func (e *exam) keyFile(context.Context) []Finding {
 	var findings []Finding
 	for _, w := range warnings {
 		text, remedy, _ := strings.Cut(w, "; ")
-		findings = append(findings, warn(remedy, "%s", text))
+		findings = append(findings, warn(cmp.Or(remedy, asItCame), "%s", text))
+	}
+	if info, err := os.Stat(found.File); err == nil {
+		shown += ", " + modeAndOwner(info)
+		if open := exposure(info); open != "" && len(findings) == 0 {
+			findings = append(findings, warn("chmod 600 "+found.File+": whoever has the key can register as this machine", "%s: %s", found.File, open))
+		}
 	}
 	if len(findings) == 0 {
 		return one(ok("%s", shown))
@@ -80,7 +87,7 @@ func (e *exam) whoami(ctx context.Context) []Finding {
 	case isError && refused.Code == api.CodeUnauthorized:
 		return one(fail(fmt.Sprintf("ask the farm's maintainer for the key of %s: keys are made of the host type's name, letter by letter", e.HostType), "refused: %v", err))
 	case err != nil:
-		return one(unknown("%v", err))
+		return one(unknown("%v", err).or(remedyOf(err, "mend the way to the coordinator first")))
 	}
 	return one(ok("takes it as %s's", who.Principal))
 }

@@ -37,6 +37,10 @@ func (e *exam) privateKey(context.Context) []Finding {
 	if open := exposure(info); open != "" {
 		return one(fail("chmod 600 "+e.PKeyPEM+": what the bot runs must not be able to take the machine's identity", "%s: %s", e.PKeyPEM, open))
 	}
+	if bot := botAccount(); bot != nil && hiddenFrom(bot, os.Stat, e.PKeyPEM) == "" {
+		return one(fail(fmt.Sprintf("chown root %s, or another user whom the token daemon runs as: what the bot runs must not be able to take the machine's identity", e.PKeyPEM),
+			"%s; the bot's user, %s, can read it", found, botUser))
+	}
 	findings := noted(notes)
 	if len(findings) == 0 {
 		findings = one(ok("%s", found))
@@ -83,6 +87,9 @@ func (e *exam) certificate(context.Context) []Finding {
 	cert, notes, err := botcert.ReadCertificate(e.CertPEM)
 	if errors.Is(err, fs.ErrNotExist) {
 		return one(e.notCome())
+	}
+	if errors.Is(err, fs.ErrPermission) {
+		return one(fail(fmt.Sprintf("chmod 644 %s: a certificate is no secret, and the token daemon has to read it", e.CertPEM), "%v", err))
 	}
 	if err != nil {
 		return one(fail(remedyOf(err, "mend cert-pem in the configuration"), "%v", err))

@@ -105,9 +105,19 @@ func TestPrivateKey(t *testing.T) {
 	compare(t, examine(t, Options{For: TargetLUCI}).privateKey(t.Context()), expect{Warn, "none is configured", "gobuild csr"})
 	compare(t, examine(t, Options{PKeyPEM: filepath.Join(t.TempDir(), "none")}).privateKey(t.Context()), expect{Fail, "no such file", "gobuild csr"})
 
-	asJoe(t)
 	file := filepath.Join(t.TempDir(), "key.pem")
 	put(t, file, key, 0o600)
+	for up := filepath.Dir(file); up != os.TempDir() && len(up) > 1; up = filepath.Dir(up) {
+		os.Chmod(up, 0o755)
+	}
+	saved := botAccount
+	defer func() { botAccount = saved }()
+	botAccount = func() *account { return &account{uid: uint32(os.Geteuid()), groups: []uint32{1}} }
+	compare(t, examine(t, Options{PKeyPEM: file}).privateKey(t.Context()), expect{Fail, "mode 0600 of .*; the bot's user, swarming, can read it$", "chown root"})
+	botAccount = func() *account { return &account{uid: 4711, groups: []uint32{4711}} }
+	compare(t, examine(t, Options{PKeyPEM: file}).privateKey(t.Context()), expect{OK, "", ""})
+
+	asJoe(t)
 	compare(t, examine(t, Options{PKeyPEM: file}).privateKey(t.Context()), expect{Warn, "joe, uid 1000, who runs this, can read it", "as another user than the bot"})
 }
 
@@ -155,6 +165,8 @@ func TestUnreadable(t *testing.T) {
 	if dir := os.Getenv(env); dir != "" {
 		e := examine(t, Options{Hostname: botName, PKeyPEM: filepath.Join(dir, "secret", "key.pem"), TokenFile: filepath.Join(dir, "secret", "token.json")})
 		compare(t, e.privateKey(t.Context()), expect{OK, "cannot read it, as it should be", ""})
+		cert := examine(t, Options{Hostname: botName, CertPEM: filepath.Join(dir, "secret", "cert.pem")})
+		compare(t, cert.certificate(t.Context()), expect{Fail, "permission denied", "chmod 644 .*cert.pem"})
 		compare(t, e.token(t.Context()), expect{Fail, "cannot read it: .*permission denied", "mode 0644"})
 		if f := e.user(t.Context()); f[0].State != OK {
 			t.Errorf("user: %+v", f)

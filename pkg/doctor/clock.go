@@ -32,7 +32,7 @@ func (e *exam) clock(context.Context) []Finding {
 		}
 	}
 	if len(skews) == 0 {
-		return one(unknown("no host answered with its time"))
+		return one(unknown("no host answered with its time").or("mend the way to the hosts above, or compare by hand: date -u"))
 	}
 	slices.Sort(skews)
 	skew := skews[len(skews)/2]

@@ -64,10 +64,11 @@ func (e *exam) space(dir, there string) Finding {
 
 // judgeSpace judges the file system of dir, which may be the root's.
 func (e *exam) judgeSpace(v volume, dir string, root bool) Finding {
-	ideal, least, why := diskIdeal, diskLeast, "a build needs that much"
+	ideal, least, why := diskIdeal, float64(diskLeast), "a build needs that much"
 	if e.luci != no {
-		least = quarantineFree(v.total, root)
-		why = "with less the Swarming bot quarantines itself"
+		if bot := quarantineFree(v.total, root); bot > least {
+			least, why = bot, "with less the Swarming bot quarantines itself"
+		}
 	}
 	ideal = max(ideal, least)
 	free := float64(v.free)
@@ -147,18 +148,35 @@ func (e *exam) temp(ctx context.Context) []Finding {
 func usable(ctx context.Context, dir string) Finding {
 	probe, err := os.MkdirTemp(dir, ".gobuild-doctor-")
 	if err != nil {
-		remedy := "let the worker's user write there (chown), or give another directory"
-		if strings.Contains(err.Error(), "read-only") {
-			remedy = "mount it for writing, or give another directory"
-		}
-		if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
-			err = pathErr.Err
-		}
-		return fail(remedy, "%s cannot be written to: %v", dir, err)
+		return unwritable(dir, err)
 	}
 	defer os.RemoveAll(probe)
-	if err := canExecute(ctx, probe); err != nil {
+	program, err := writeProgram(probe)
+	if err != nil {
+		return unwritable(dir, err)
+	}
+	if err := canExecute(ctx, program); err != nil {
 		return fail("mount it without noexec, or give another directory: a build runs the programs that it makes", "programs cannot be executed in %s: %v", dir, err)
 	}
 	return ok("")
+}
+
+// unwritable is the finding for a directory in which no file can be made.
+func unwritable(dir string, err error) Finding {
+	if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
+		err = pathErr.Err
+	}
+	remedy := "give another directory, in which the worker's user can make files"
+	text := err.Error()
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		remedy = "let the worker's user write there (chown), or give another directory"
+	case strings.Contains(text, "read-only"):
+		remedy = "mount it for writing, or give another directory"
+	case strings.Contains(text, "no space"), strings.Contains(text, "not enough space"), strings.Contains(text, "quota"):
+		remedy = "remove files there, or raise the quota; a file system without free inodes (df -i) is full as well"
+	case strings.Contains(text, "too many open files"):
+		remedy = "raise the limit of open files (ulimit -n)"
+	}
+	return fail(remedy, "%s cannot be written to: %v", dir, err)
 }

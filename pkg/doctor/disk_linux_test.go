@@ -3,6 +3,7 @@ package doctor
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -13,7 +14,7 @@ func TestMounts(t *testing.T) {
 	const script = `mount -t tmpfs -o size=64m,$TEST_OPTIONS none "$TEST_MOUNT" && exec "$0" -test.run '^TestMounts$' -test.v`
 	dir := os.Getenv("TEST_MOUNT")
 	if dir == "" {
-		for options, want := range map[string]string{"noexec": "noexec", "ro": "ro", "exec": "memory"} {
+		for options, want := range map[string]string{"noexec": "noexec", "ro": "ro", "exec": "memory", "exec,size=8k": "full"} {
 			t.Run(options, func(t *testing.T) {
 				cmd := exec.Command("unshare", "--mount", "--map-root-user", "sh", "-c", script, os.Args[0])
 				cmd.Env = append(os.Environ(), "TEST_MOUNT="+t.TempDir(), "TEST_OPTIONS="+options, "TEST_WANT="+want)
@@ -23,6 +24,17 @@ func TestMounts(t *testing.T) {
 				}
 			})
 		}
+		return
+	}
+	if os.Getenv("TEST_WANT") == "full" {
+		file, err := os.Create(filepath.Join(dir, "file"))
+		for err == nil {
+			_, err = file.Write(make([]byte, 1<<10))
+		}
+		file.Close()
+		found := examine(t, Options{For: TargetLUCI, WorkDir: dir}).disk(within(t))
+		compare(t, found, expect{Fail, "^0 kB free of 8 kB, tmpfs", "free 1.0 GB more"}, expect{Fail, "cannot be written to: no space left on device$", "remove files"})
+		os.Remove(file.Name())
 		return
 	}
 	found := examine(t, Options{For: TargetCoordinator, WorkDir: dir}).disk(within(t))

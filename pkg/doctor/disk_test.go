@@ -42,6 +42,7 @@ func TestJudgeSpace(t *testing.T) {
 		{"quarantine", luci, volume{total: 1e12, free: 60e9}, expect{Fail, "^60 GB free", `free 10 GB more: .*quarantines`}},
 		{"the same for a coordinator", coordinator, volume{total: 1e12, free: 60e9}, expect{OK, "^60 GB free", ""}},
 		{"full", coordinator, volume{total: 1e12, free: 60e6}, expect{Fail, "^60 MB free", "free 940 MB more: a build needs"}},
+		{"tiny, for which the bot's own rule wants next to nothing", luci, volume{total: 66e3, free: 66e3}, expect{Fail, "^66 kB free", "free 1000 MB more: a build needs"}},
 		{"tmpfs", luci, volume{total: 200e9, free: 100e9, kind: "tmpfs"}, expect{Warn, "tmpfs", "from the memory; .*--workdir"}},
 		{"NFS", luci, volume{total: 200e9, free: 100e9, kind: "nfs4"}, expect{Warn, "nfs4", "network file system"}},
 		{"Windows share", luci, volume{total: 200e9, free: 100e9, kind: "NTFS (remote)"}, expect{Warn, "remote", "network file system"}},

@@ -135,7 +135,8 @@ type Options struct {
 // DefaultTimeout bounds all checks together.
 const DefaultTimeout = 30 * time.Second
 
-// grace is what a check gets to notice that its time is over.
+// grace is what a check gets, at the end of its time, to notice that this is
+// over.
 const grace = time.Second
 
 // Run does the checks, all at the same time, and returns their findings in the
@@ -155,7 +156,8 @@ func Run(ctx context.Context, o Options) Report {
 	if o.Dialer.Proxy == nil {
 		o.Dialer = &netdial.Dialer{Roots: o.Dialer.Roots, Proxy: http.ProxyFromEnvironment}
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, o.Timeout, fmt.Errorf("no answer within %s", o.Timeout))
+	grace := min(grace, o.Timeout/4)
+	ctx, cancel := context.WithTimeoutCause(ctx, o.Timeout-grace, fmt.Errorf("no answer within %s", o.Timeout))
 	defer cancel()
 	e := newExam(ctx, o)
 	todo := selected(o.Only)
@@ -163,7 +165,7 @@ func Run(ctx context.Context, o Options) Report {
 	ended := make(chan int)
 	for i, c := range todo {
 		go func() {
-			outcomes[i] = e.do(ctx, c)
+			outcomes[i] = e.do(ctx, c, grace)
 			ended <- i
 		}()
 	}
@@ -191,7 +193,7 @@ func ownPort() string { return runtime.GOOS + "-" + runtime.GOARCH }
 
 // do does one check and completes what it found. It returns although the check
 // does not, such as one that asks a file system whose server is gone.
-func (e *exam) do(ctx context.Context, c check) []Finding {
+func (e *exam) do(ctx context.Context, c check, grace time.Duration) []Finding {
 	if reason := e.leftOut(c); reason != "" {
 		return []Finding{c.finish(Finding{State: Skip, Found: reason})}
 	}
@@ -205,6 +207,7 @@ func (e *exam) do(ctx context.Context, c check) []Finding {
 		case findings = <-done:
 		case <-time.After(grace):
 			findings = one(unknown("%v", context.Cause(ctx)))
+			findings[0].Remedy = "see what it waits for, such as a file system whose server is gone, or give it more --timeout"
 		}
 	}
 	for i, f := range findings {
@@ -225,8 +228,11 @@ func (c check) finish(f Finding) Finding {
 	f.Remedy = clean(f.Remedy)
 	f.Wanted = cmp.Or(f.Wanted, c.wanted)
 	f.Section = cmp.Or(f.Section, c.section)
-	if f.State == Skip {
+	switch {
+	case f.State == Skip:
 		f.Wanted, f.Remedy = "", ""
+	case f.State == Unknown && f.Remedy == "":
+		f.Remedy = "compare it by hand with what is wanted"
 	}
 	return f
 }

@@ -150,6 +150,12 @@ func unknown(format string, args ...any) Finding {
 	return Finding{State: Unknown, Found: fmt.Sprintf(format, args...)}
 }
 
+// or gives a finding a remedy.
+func (f Finding) or(remedy string) Finding {
+	f.Remedy = remedy
+	return f
+}
+
 // unmeasured is the finding where a system has no way to tell.
 func unmeasured() []Finding {
 	return one(unknown("cannot be measured on %s", ownPort()))

@@ -49,16 +49,20 @@ func Causes() []Cause {
 // Explain reads a log to its end and returns the known failures in it, in the
 // order in which they first appear. It takes what the programs write, alone or
 // behind the prefixes of journald, syslog or docker, coloured or not, in UTF-8
-// or in UTF-16 with a byte order mark; or the status file of
-// luci_machine_tokend (LUCI protocol, section 7.7). A line is explained by the
-// most specific cause that fits it. Memory use does not depend on the length
-// of the log or of its lines.
+// or in UTF-16 with a byte order mark, as it is or packed by gzip or bzip2; or
+// the status file of luci_machine_tokend (LUCI protocol, section 7.7). A line
+// is explained by the most specific cause that fits it. Memory use does not
+// depend on the length of the log or of its lines.
 //
 // The error is that of r; what was found before it is returned beside it.
 func Explain(r io.Reader) ([]Explanation, error) {
+	r, err := unpacked(r)
+	if err != nil {
+		return nil, err
+	}
 	in := bufio.NewReaderSize(decodedLog(r), maxLogLine)
 	s := logScan{seen: make(map[*knownCause]*sighting), specific: make(map[string]int)}
-	in, err := s.status(in)
+	in, err = s.status(in)
 	if err == nil {
 		err = s.lines(in)
 	}

@@ -117,7 +117,7 @@ func botCauses() []knownCause {
 		{
 			id: "bot-hook", program: program, section: "LUCI protocol, section 9.9",
 			title:   "quarantined: a hook of the bot failed",
-			pattern: pat(`Failed to call hook (?P<hook>\w+)\(\)|get_(?:dimensions|state)\(\): expected a dict|invalid injected bot_config`),
+			pattern: pat(`Failed to call hook (?P<hook>\w+)\(\)|get_(?:dimensions|state)\(\): expected a dict|invalid injected bot_config|bot_config\.py is bad: |bot_config\.setup_bot\(\) threw: `),
 			cause:   "The part of the bot that Google's configuration supplies ({hook|a hook}) raised an error; the traceback beside it has the reason.",
 			remedy:  "Read the last line of the traceback. If it speaks of a file or of permissions, mend that and restart the bot; else post it in the builder's issue.",
 		},
@@ -147,8 +147,8 @@ func botCauses() []knownCause {
 		{
 			id: "bot-self-update", program: program, section: "LUCI protocol, section 9.4",
 			title:   "quarantined: the bot cannot update itself",
-			pattern: pat(`New bot code is bad|Failed to self-update the bot|Bot failed to respawn after update`),
-			cause:   "The new bot was fetched, but its self-test fails here, mostly because of the Python version; or it could not be written.",
+			pattern: pat(`New bot code is bad|Failed to self-update the bot|Failed to restart the bot process|Bot failed to respawn after update|Unable to download WORD\.zip from WORD;`),
+			cause:   "The new bot could not be fetched or written, or its self-test fails here, mostly because of the Python version.",
 			remedy:  "See the output that follows the message. " + pythons,
 			general: []string{program, anyProgram},
 		},

@@ -3,13 +3,44 @@ package doctor
 import (
 	"bufio"
 	"bytes"
+	"compress/bzip2"
+	"compress/gzip"
+	"errors"
 	"io"
 	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"gobuild/pkg/hint"
 )
+
+// unpacked returns what is in r, which may be a log that was put away: packed
+// by gzip or bzip2. For other packers, which the standard library has not, the
+// error says what to do.
+func unpacked(r io.Reader) (io.Reader, error) {
+	in := bufio.NewReaderSize(r, maxLogLine)
+	mark, _ := in.Peek(6)
+	has := func(magic string) bool { return bytes.HasPrefix(mark, []byte(magic)) }
+	switch {
+	case has("\x1f\x8b"):
+		return gzip.NewReader(in)
+	case has("BZh") && len(mark) > 4 && mark[4] == '1': // a block begins with pi, in BCD
+		return bzip2.NewReader(in), nil
+	case has("\xfd7zXZ\x00"):
+		return nil, hint.With(errors.New("it is packed by xz"), "xzcat FILE | gobuild doctor --explain -")
+	case has("\x28\xb5\x2f\xfd"):
+		return nil, hint.With(errors.New("it is packed by zstd"), "zstdcat FILE | gobuild doctor --explain -")
+	case has("\x7fELF"), has("MZ\x90"), has("\xcf\xfa\xed\xfe"):
+		return nil, hint.With(errors.New("it is a program"), "name the log of the program")
+	case has("PK\x03\x04"):
+		return nil, hint.With(errors.New("it is a zip file"), "the Swarming bot's log is logs/swarming_bot.log, beside its zip")
+	case has("LPKSHH"):
+		return nil, hint.With(errors.New("it is a journal of systemd"), "journalctl --file FILE | gobuild doctor --explain -")
+	}
+	return in, nil
+}
 
 // decodedLog returns r's text as UTF-8 without a byte order mark. UTF-16 is what
 // PowerShell's ">" makes of a program's output.
@@ -158,7 +189,7 @@ func cutRight(s string, n int) string {
 func showable(s string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
-		case r == '\t':
+		case r == '\t', r == '\r':
 			return ' '
 		case r == utf8.RuneError:
 			return '?'

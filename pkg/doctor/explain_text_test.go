@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"bytes"
+	"compress/gzip"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
@@ -16,6 +17,8 @@ import (
 	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"gobuild/pkg/hint"
 )
 
 // What may be a secret never gets into the report, wherever on the line it is.
@@ -219,4 +222,32 @@ func FuzzExplain(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A log that was put away is read as it is; for what cannot be unpacked, the
+// error says what can.
+func TestExplainPacked(t *testing.T) {
+	const line = "first\nsudo: a password is required\n"
+	var packed bytes.Buffer
+	zip := gzip.NewWriter(&packed)
+	io.WriteString(zip, line)
+	zip.Close()
+	// echo first; echo sudo: a password is required, through bzip2
+	bz, err := base64.StdEncoding.DecodeString("QlpoOTFBWSZTWaJQsbMAAAdZgAAQQAAAECcg/oAgADFMABNCJk0abQItKnKDQ9WZQk9GIz3sykCdYfxdyRThQkKJQsbM")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{"gzip": packed.String(), "bzip2": string(bz)} {
+		if got := explainText(t, text); len(got) != 1 || got[0].Line != 2 {
+			t.Errorf("%s: got %+v", name, got)
+		}
+	}
+	if _, err := Explain(strings.NewReader(packed.String()[:packed.Len()-6])); err == nil {
+		t.Error("gzip, cut off: no error")
+	}
+	for magic, want := range map[string]string{"\xfd7zXZ\x00": "xzcat", "\x28\xb5\x2f\xfd": "zstdcat", "LPKSHHRH": "journalctl", "\x7fELF\x02": "log of", "PK\x03\x04": "swarming_bot.log"} {
+		if _, err := Explain(strings.NewReader(magic + "rest")); err == nil || !strings.Contains(hint.Of(err), want) {
+			t.Errorf("%q: %v, hint %q", magic, err, hint.Of(err))
+		}
+	}
 }

@@ -31,6 +31,8 @@ const (
 	swarming    = "chromium-swarm.appspot.com"
 	// goModule is a file of the module proxy of a size to measure the rate by.
 	goModule = "/golang.org/x/sys/@v/v0.30.0.zip"
+	// storageObject is one of the kind that tasks download, for the same.
+	storageObject = "/golang/go1.21.0.src.tar.gz"
 )
 
 // DefaultHosts returns the servers that a machine with these options needs.
@@ -44,12 +46,13 @@ func DefaultHosts(o Options) []Host {
 		{Name: "swarming", Title: "Swarming server", URL: serverURL(cmp.Or(o.Swarming, swarming), "/swarming/api/v1/bot/server_ping"), Target: TargetLUCI, Status: 200},
 		{Name: "buildbucket", Title: "Buildbucket", URL: "https://cr-buildbucket.appspot.com/", Target: TargetLUCI},
 		{Name: "cipd", Title: "CIPD packages", URL: "https://chrome-infra-packages.appspot.com/", Target: TargetLUCI},
-		{Name: "storage", Title: "Cloud Storage", URL: "https://storage.googleapis.com/", Target: TargetLUCI},
+		{Name: "storage", Title: "Cloud Storage", URL: "https://storage.googleapis.com" + storageObject, Target: TargetLUCI, Download: 512 << 10},
 		{Name: "rbe", Title: "remote execution", URL: "https://remotebuildexecution.googleapis.com/", Target: TargetLUCI},
 		{Name: "goproxy", Title: "Go module proxy", URL: moduleProxy(getenv("GOPROXY")) + goModule, Target: TargetLUCI, Status: 200, Download: 512 << 10},
 	}
 	if o.Coordinator != "" {
-		hosts = append(hosts, Host{Name: "coordinator", Title: "coordinator", URL: strings.TrimRight(o.Coordinator, "/") + api.RouteHealthz, Target: TargetCoordinator, Status: 200})
+		// Of its answers this is the longest that needs no key.
+		hosts = append(hosts, Host{Name: "coordinator", Title: "coordinator", URL: strings.TrimRight(o.Coordinator, "/") + api.RouteBuilders + "?mode=json", Target: TargetCoordinator, Status: 200, Download: 512 << 10})
 	}
 	return hosts
 }

@@ -47,8 +47,9 @@ func TestBuilderKey(t *testing.T) {
 		mode       os.FileMode
 		want       []expect
 	}{
-		{"good", good + "\n", 0o600, []expect{{OK, `/key, sha256:[0-9a-f]{12}$`, ""}}},
+		{"good", good + "\n", 0o600, []expect{{OK, `/key, sha256:[0-9a-f]{12}, mode 0600 of `, ""}}},
 		{"readable", good, 0o644, []expect{{Warn, "mode 0644", "chmod 600"}}},
+		{"readable by its group", good, 0o640, []expect{{Warn, "its group can read it .mode 0640.", "chmod 600"}}},
 		{"CRLF", good + "\r\n", 0o600, []expect{{Warn, "carriage return", "take it off"}}},
 		{"readable CRLF", good + "\r\n", 0o644, []expect{{Warn, "mode 0644", "chmod 600"}, {Warn, "carriage return", ""}}},
 		{"capitals", strings.ToUpper(good), 0o600, []expect{{Fail, "capitals", "small"}}},

@@ -113,18 +113,25 @@ const stateWidth = len(Unknown)
 func (l Layout) finding(b *strings.Builder, f Finding, wide int, before string) {
 	column := 2 + stateWidth + 2 + wide + 2
 	fmt.Fprintf(b, "  %s%*s", l.style(Part(f.State), string(f.State)), stateWidth+2-len(f.State), "")
-	fmt.Fprintf(b, "%s%*s", l.style(PartTitle, f.Title), wide+2-runes(f.Title), "")
+	b.WriteString(l.style(PartTitle, f.Title))
+	begun := l.Width == 0 || l.Width-column >= narrow
+	if begun {
+		fmt.Fprintf(b, "%*s", wide+2-runes(f.Title), "")
+	} else { // no room beside the title: all of it below
+		b.WriteString("\n")
+		column = 4
+	}
 	wanted := ""
-	if f.Wanted != "" && f.State != Unknown {
+	if f.Wanted != "" {
 		wanted = "wanted: " + f.Wanted
 	}
 	switch oneLine := f.Found + " (" + wanted + ")"; {
 	case wanted == "":
-		l.lines(b, column, "", f.Found, true)
-	case l.Width == 0, column+runes(oneLine) <= l.Width:
+		l.lines(b, column, "", f.Found, begun)
+	case l.Width == 0, begun && column+runes(oneLine) <= l.Width:
 		b.WriteString(f.Found + l.style(PartWanted, " ("+wanted+")") + "\n")
 	default:
-		l.lines(b, column, "", f.Found, true)
+		l.lines(b, column, "", f.Found, begun)
 		if f.State != OK { // which is not worth a line of its own
 			l.lines(b, column, PartWanted, wanted, false)
 		}

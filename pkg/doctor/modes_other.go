@@ -10,4 +10,6 @@ func exposure(fs.FileInfo) string { return "" }
 
 func modeAndOwner(fs.FileInfo) string { return "its access list was not looked at" }
 
-func hiddenFrom(func(string) (fs.FileInfo, error), string) string { return "" }
+func hiddenFrom(*account, func(string) (fs.FileInfo, error), string) string { return "" }
+
+func writable(fs.FileInfo) string { return "" }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"syscall"
 )
 
@@ -30,18 +31,18 @@ func modeAndOwner(info fs.FileInfo) string {
 	return text
 }
 
-// hiddenFrom returns why the ordinary users of the machine cannot read a file,
-// or "": the first directory on the way that they cannot pass, or its mode.
-// Of a file that belongs to an ordinary user it is taken that this is the one
-// who is meant to.
-func hiddenFrom(stat func(string) (fs.FileInfo, error), file string) string {
+// hiddenFrom returns why the bot's user cannot read a file, or "": the first
+// directory on the way that it cannot pass, or the file's mode. Where that user
+// is not known (nil), any ordinary user is meant, and of what belongs to one it
+// is taken that this is the one.
+func hiddenFrom(bot *account, stat func(string) (fs.FileInfo, error), file string) string {
 	for dir := filepath.Dir(file); ; dir = filepath.Dir(dir) {
 		info, err := stat(dir)
 		if err != nil {
 			return err.Error()
 		}
-		if info.Mode().Perm()&0o001 == 0 && ownedByRoot(info) {
-			return fmt.Sprintf("directory %s lets nobody through (%s)", dir, modeAndOwner(info))
+		if !allows(info, bot, 0o001) {
+			return fmt.Sprintf("directory %s does not let it through (%s)", dir, modeAndOwner(info))
 		}
 		if dir == filepath.Dir(dir) {
 			break
@@ -51,15 +52,36 @@ func hiddenFrom(stat func(string) (fs.FileInfo, error), file string) string {
 	if err != nil {
 		return err.Error()
 	}
-	if info.Mode().Perm()&0o004 == 0 && ownedByRoot(info) {
+	if !allows(info, bot, 0o004) {
 		return modeAndOwner(info)
 	}
 	return ""
 }
 
-func ownedByRoot(info fs.FileInfo) bool {
+// allows reports whether the mode of a file gives the bot's user a right,
+// which is that of the others in a mode.
+func allows(info fs.FileInfo, bot *account, right fs.FileMode) bool {
 	st, ok := info.Sys().(*syscall.Stat_t)
-	return ok && st.Uid == 0
+	switch mode := info.Mode().Perm(); {
+	case !ok:
+		return true
+	case bot == nil:
+		return mode&right != 0 || st.Uid != 0
+	case bot.uid == st.Uid:
+		return mode&(right<<6) != 0
+	case slices.Contains(bot.groups, st.Gid):
+		return mode&(right<<3) != 0
+	default:
+		return mode&right != 0
+	}
+}
+
+// writable says who may write a file besides its owner, or is empty.
+func writable(info fs.FileInfo) string {
+	if mode := info.Mode().Perm(); mode&0o002 != 0 {
+		return fmt.Sprintf("everybody can write it (mode %04o)", mode)
+	}
+	return ""
 }
 
 func userName(uid uint32) string {

@@ -105,7 +105,7 @@ func TestReach(t *testing.T) {
 	t.Cleanup(plain.Close)
 	large := server(t, good, func(w http.ResponseWriter, _ *http.Request) { w.Write(make([]byte, 1<<20)) })
 	slow := server(t, good, func(w http.ResponseWriter, r *http.Request) {
-		for range 40 {
+		for range 60 {
 			w.Write(make([]byte, 1<<10))
 			w.(http.Flusher).Flush()
 			select {
@@ -116,13 +116,14 @@ func TestReach(t *testing.T) {
 		}
 	})
 	hangsUp := server(t, good, func(w http.ResponseWriter, _ *http.Request) { panic(http.ErrAbortHandler) })
-	proxied := func(t *testing.T, status string) *netdial.Dialer {
-		proxy, err := url.Parse("http://joe:secret@" + connectProxy(t, status))
+	through := func(addr string) *netdial.Dialer {
+		proxy, err := url.Parse("http://joe:secret@" + addr)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return &netdial.Dialer{Roots: dialer.Roots, Proxy: func(*http.Request) (*url.URL, error) { return proxy, nil }}
 	}
+	proxied := func(t *testing.T, status string) *netdial.Dialer { return through(connectProxy(t, status)) }
 	for _, tt := range []struct {
 		name   string
 		host   Host
@@ -149,6 +150,10 @@ func TestReach(t *testing.T) {
 		{"bad address", Host{URL: "https://a b"}, dialer, expect{Fail, "no URL or HOST:PORT", "configuration"}},
 		{"through a proxy", Host{URL: answers.URL}, proxied(t, "200 OK"), expect{OK, `^127\.0\.0\.1:\d+ through the proxy 127\.0\.0\.1:\d+ in `, ""}},
 		{"proxy wants a password", Host{URL: answers.URL}, proxied(t, "407 Proxy Authentication Required"), expect{Fail, "refused CONNECT .*407", "USER:PASSWORD@"}},
+		{"proxy is not there", Host{URL: answers.URL, Target: TargetLUCI}, through(refused.Addr().String()), expect{Fail, `^dial \S+: proxy \S+: dial tcp .*refused \(after [^)]*\)$`, "is HTTPS_PROXY right"}},
+		{"proxy without a name", Host{URL: answers.URL, Target: TargetLUCI}, through("nowhere.invalid:80"), expect{Fail, `nowhere\.invalid: `, "is HTTPS_PROXY right"}},
+		{"proxy does not answer", Host{URL: answers.URL, Target: TargetLUCI}, through(silent(t)), expect{Fail, "answer to CONNECT", "is HTTPS_PROXY right.*NO_PROXY=127.0.0.1 "}},
+		{"proxy is none", Host{URL: answers.URL, Target: TargetLUCI}, proxied(t, "SSH"), expect{Fail, `^dial \S+: proxy \S+: answer to CONNECT: malformed HTTP [^(]*\(after [^)]*\)$`, "is HTTPS_PROXY right"}},
 		{"proxy forbids", Host{URL: answers.URL, Target: TargetLUCI}, proxied(t, "403 Forbidden"), expect{Fail, "refused CONNECT .*403", "NO_PROXY"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -277,7 +282,7 @@ func TestDefaultHosts(t *testing.T) {
 		0:            "http://localhost:8000/",
 		1:            "https://swarm.example/swarming/api/v1/bot/server_ping",
 		6:            "https://mirror.example/go" + goModule,
-		len(own) - 1: "https://farm.example/healthz",
+		len(own) - 1: "https://farm.example/builders?mode=json",
 	} {
 		if own[i].URL != want {
 			t.Errorf("%s: %s, want %s", own[i].Name, own[i].URL, want)

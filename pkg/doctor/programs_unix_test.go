@@ -3,11 +3,15 @@
 package doctor
 
 import (
+	"context"
+	"errors"
+	"io"
 	"os"
-	"os/user"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -97,36 +101,37 @@ func TestReboot(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("the commands are Linux's")
 	}
-	who := "this user"
-	if os.Geteuid() == 0 {
-		if _, err := user.Lookup(botUser); err != nil {
-			programs(t, map[string]string{"sudo": "exit 0"})
-			compare(t, examine(t, Options{}).reboot(within(t)), expect{Unknown, "no user swarming", ""})
-			// The rest, as an ordinary user sees it.
-			defer func(saved func() (bool, string)) { privileged = saved }(privileged)
-			privileged = func() (bool, string) { return false, "joe" }
-		} else {
-			who = "user swarming"
-		}
-	}
-	const log = `printf '%s\n' "$*" >>"${0%/*}/log"; `
+	asJoe(t)
+	// A sudo that lets do the commands in $allowed, and has these rules.
+	const sudo = `printf '%s\n' "$*" >>"${0%/*}/log"
+case "$*" in
+"-n -l") printf '%s\n' "Matching Defaults entries for joe on vm:" "    env_reset" "" "User joe may run the following commands on vm:" "    $rules" ;;
+"-n -l /sbin/shutdown -r now"|"-n -l /sbin/reboot -f") case "$allowed" in *"${3#/sbin/}"*) ;; *) echo "sudo: a password is required" >&2; exit 1 ;; esac ;;
+*) exit 9 ;;
+esac`
+	const password = "but wants a password for it$"
 	for _, tt := range []struct {
-		name, script string
-		want         expect
+		name, allowed, rules string
+		want                 expect
 	}{
-		{"allowed", `case "$*" in *shutdown*) exit 0;; esac; exit 1`, expect{OK, "^sudo lets " + who + " run /sbin/shutdown -r now$", ""}},
-		{"everything", "exit 0", expect{Warn, "and /sbin/reboot -f as well", "no more than: /sbin/shutdown -r now"}},
-		{"password", "echo 'sudo: a password is required' >&2; exit 1", expect{Fail, `without a password \(sudo: exit status 1: sudo: a password is required\)`, "NOPASSWD: /sbin/shutdown -r now"}},
+		{"allowed", "shutdown", "(root) NOPASSWD: /sbin/shutdown -r now", expect{OK, "^sudo lets this user run /sbin/shutdown -r now$", ""}},
+		{"among others", "shutdown", "(root) SETENV: NOPASSWD: /bin/true, /sbin/shutdown -r now, PASSWD: /bin/false", expect{OK, "", ""}},
+		{"with any arguments", "shutdown", "(root) NOPASSWD: /sbin/shutdown", expect{OK, "", ""}},
+		{"in a form that is not understood", "shutdown", "(root) NOPASSWD: /sbin/shut*", expect{OK, "", ""}},
+		{"everything", "shutdown reboot", "(ALL : ALL) NOPASSWD: ALL", expect{Warn, "and /sbin/reboot -f as well", "no more than: /sbin/shutdown -r now"}},
+		{"another without a password", "shutdown", "(root) NOPASSWD: /bin/true, PASSWD: /sbin/shutdown -r now", expect{Fail, password, "after the other rules: USER .*NOPASSWD: /sbin/shutdown -r now"}},
+		{"everything with a password", "shutdown", "(root) NOPASSWD: /bin/true\n    (ALL) ALL", expect{Fail, password, ""}},
+		{"password", "", "", expect{Fail, `without a password \(sudo: exit status 1: sudo: a password is required\)`, "NOPASSWD: /sbin/shutdown -r now"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			dir := programs(t, map[string]string{"sudo": log + tt.script})
+			dir := programs(t, map[string]string{"sudo": "rules='" + strings.ReplaceAll(tt.rules, `\n`, "\n") + "' allowed='" + tt.allowed + "'\n" + sudo})
 			compare(t, examine(t, Options{}).reboot(within(t)), tt.want)
 			calls, err := os.ReadFile(filepath.Join(dir, "log"))
 			if err != nil {
 				t.Fatal(err)
 			}
 			for line := range strings.Lines(string(calls)) {
-				if !strings.HasPrefix(line, "-n -l ") {
+				if !strings.HasPrefix(line, "-n -l") {
 					t.Errorf("sudo was called with %q, which may do more than list", line)
 				}
 			}
@@ -137,7 +142,78 @@ func TestReboot(t *testing.T) {
 	programs(t, map[string]string{"doas": "exit 1"})
 	compare(t, examine(t, Options{}).reboot(within(t)), expect{Fail, "no sudo", "doas"})
 	compare(t, examine(t, Options{}, "SWARMING_NEVER_REBOOT", "1").reboot(within(t)), expect{OK, "not wanted", ""})
+
+	path := os.Getenv("PATH")
+	programs(t, map[string]string{"sudo": "PATH='" + path + ":/bin:/usr/bin'; sleep 100"})
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	compare(t, examine(t, Options{}).reboot(ctx), expect{Unknown, "sudo gave no answer within", "what sudo waits for"})
 }
+
+// TestRebootAsRoot asks sudo as the bot's user: to root it says what that user
+// may do with a password, too.
+func TestRebootAsRoot(t *testing.T) {
+	asRoot(t)
+	saved := botAccount
+	defer func() { botAccount = saved }()
+	botAccount = func() *account { return nil }
+	dir := programs(t, map[string]string{"sudo": `test "$(/usr/bin/id -u)" = 65534 && exit 0; echo "sudo: asked as root" >&2; exit 1`})
+	compare(t, examine(t, Options{}).reboot(within(t)), expect{Unknown, "no user swarming", "make that user"})
+	if os.Geteuid() != 0 || runtime.GOOS != "linux" {
+		t.Skip("only root may become another")
+	}
+	for up := dir; up != os.TempDir() && len(up) > 1; up = filepath.Dir(up) {
+		os.Chmod(up, 0o755)
+	}
+	botAccount = func() *account { return &account{uid: 65534, groups: []uint32{65534}} }
+	compare(t, examine(t, Options{}).reboot(within(t)), expect{Warn, "^sudo lets user swarming run /sbin/shutdown -r now, and", ""})
+}
+
+// TestOutputEndsAll has a program whose child goes on talking: neither may it
+// outlive the check, nor all that it says be kept.
+func TestOutputEndsAll(t *testing.T) {
+	dir := programs(t, nil)
+	file := filepath.Join(dir, "talker")
+	put(t, file, "#!/bin/sh\n/bin/sh -c 'echo $$ >"+dir+"/pid; while :; do echo yes; done'\n", 0o755)
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	start := time.Now()
+	if _, err := output(ctx, file); !errors.Is(err, errNoAnswer) {
+		t.Errorf("got %v", err)
+	}
+	if took := time.Since(start); took > 3*time.Second {
+		t.Errorf("it took %s", took)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "pid"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 100 {
+		if errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	syscall.Kill(pid, syscall.SIGKILL)
+	t.Error("its child goes on")
+}
+
+func TestHeadBuffer(t *testing.T) {
+	var b headBuffer
+	n, err := io.Copy(&b, io.LimitReader(talk{}, 5*maxOutput))
+	if n != 5*maxOutput || err != nil || len(b.String()) != maxOutput {
+		t.Errorf("of %d bytes (%v) it kept %d", n, err, len(b.String()))
+	}
+}
+
+// talk is a reader without end.
+type talk struct{}
+
+func (talk) Read(p []byte) (int, error) { return copy(p, "yes\n"), nil }
 
 func TestUser(t *testing.T) {
 	f := examine(t, Options{}).user(t.Context())

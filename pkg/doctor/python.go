@@ -2,11 +2,13 @@ package doctor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // askPython makes an interpreter of any version say which it is, whether it
@@ -55,10 +57,14 @@ func (e *exam) python(ctx context.Context) []Finding {
 		}
 		return one(fail("install Python 3 under the name python3, in the PATH of the worker's service too", "no python3 in PATH"))
 	}
+	start := time.Now()
 	p, err := ask(ctx, file)
 	if err != nil {
 		if strings.Contains(file, "WindowsApps") {
 			return one(fail("install Python from python.org and switch the alias off (Settings, App execution aliases)", "%s is the Microsoft Store's stand-in for a Python that is not installed", file))
+		}
+		if errors.Is(err, errNoAnswer) {
+			return one(fail("find out what it waits for, such as a file system whose server is gone, or name another with python in the configuration", "%s gave %v within %s", file, errNoAnswer, time.Since(start).Round(100*time.Millisecond)))
 		}
 		return one(fail("install it anew, or name another with python in the configuration", "%s does not work: %v", file, err))
 	}

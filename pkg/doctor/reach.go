@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -25,8 +26,9 @@ import (
 const (
 	hostWait     = 15 * time.Second
 	slowAnswer   = 5 * time.Second
-	slowRate     = 100e3    // bytes a second: a toolchain takes a quarter of an hour
-	measurable   = 32 << 10 // bytes from which on a rate means something
+	slowRate     = 100e3       // bytes a second: a toolchain takes a quarter of an hour
+	measurable   = 32 << 10    // bytes from which on a rate means something
+	judgeable    = time.Second // from which on it is the line's, not that of the first round trips
 	downloadWait = 5 * time.Second
 )
 
@@ -153,8 +155,8 @@ func (e *exam) connect(ctx context.Context, a *answer, secure bool) (net.Conn, e
 	var err error
 	if secure {
 		conn, err = e.Dialer.DialTLS(traced, a.addr)
-	} else {
-		conn, err = new(net.Dialer).DialContext(traced, "tcp", a.addr)
+	} else if conn, err = new(net.Dialer).DialContext(traced, "tcp", a.addr); err != nil {
+		err = netdial.Explain(err, a.addr, time.Since(start))
 	}
 	mu.Lock()
 	defer mu.Unlock()
@@ -168,7 +170,7 @@ func (e *exam) connect(ctx context.Context, a *answer, secure bool) (net.Conn, e
 // explain says why a host could not be connected to, with the remedy for a
 // machine.
 func (e *exam) explain(a *answer, err error, took time.Duration) error {
-	advice := e.advice(a, err)
+	advice := cmp.Or(e.advice(a, err), hint.Of(err))
 	if dns, ok := errors.AsType[*net.DNSError](err); ok {
 		why := dns.Err
 		if dns.IsTimeout {
@@ -176,13 +178,8 @@ func (e *exam) explain(a *answer, err error, took time.Duration) error {
 		}
 		// Which name server this machine asks is nothing for a public report.
 		err = &lookupError{fmt.Sprintf("%s: %s (after %s)", dns.Name, why, milli(took)), dns}
-	} else if hint.Of(err) == "" {
-		err = netdial.Explain(err, a.addr, took)
 	}
-	if advice == "" {
-		return err
-	}
-	return hint.With(err, "%s", advice)
+	return hint.With(err, "%s", cmp.Or(advice, "look at what lies between, such as firewalls and proxies, or try later"))
 }
 
 // lookupError is a failed name lookup in few words.
@@ -207,13 +204,15 @@ func (e *exam) advice(a *answer, err error) string {
 	switch {
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired && invalid.Cert.NotBefore.After(e.Now()):
 		return "this machine's clock is behind: set it, and keep it right by NTP"
+	case errors.As(err, &dns) && a.proxy != "":
+		return "" // the proxy's name: what the dialer says
 	case errors.As(err, &dns):
 		return "does this machine's name server answer, and is the name right? (/etc/resolv.conf; behind a proxy HTTPS_PROXY=http://HOST:PORT)"
 	case public && errors.As(err, &unknownCA):
 		return "something between here and the server opens its TLS: add that one's CA to the system's (and for the bot's Python set REQUESTS_CA_BUNDLE), or have it let this host pass; on a bare system install ca-certificates"
 	case public && errors.As(err, &record):
 		return "something between here and the server answers in its place: have it let this host pass"
-	case public && strings.Contains(err.Error(), "refused") && !strings.Contains(err.Error(), "CONNECT"):
+	case public && a.proxy == "" && strings.Contains(err.Error(), "refused"):
 		return "a firewall refuses the connection: have it let this host pass, or name a proxy with HTTPS_PROXY"
 	}
 	return ""
@@ -266,7 +265,7 @@ func (a answer) judge() Finding {
 	case a.all > slowAnswer:
 		f = warn("the way to it is slow: look at the name server, the proxy and the line", "%s", found)
 		f.Wanted = "an answer within 5s"
-	case rate > 0 && rate < slowRate:
+	case rate > 0 && rate < slowRate && a.took >= judgeable:
 		f = warn("the line is slow: builds begin with the download of a toolchain", "%s", found)
 		f.Wanted = decimal(slowRate) + "/s"
 	}

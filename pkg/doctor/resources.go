@@ -70,6 +70,9 @@ func (e *exam) memory(ctx context.Context) []Finding {
 	more := "give the machine more memory"
 	if limited && have == lowest.value {
 		more = "raise the limit of " + lowest.by
+		if strings.HasPrefix(lowest.by, "cgroup ") {
+			more += " (MemoryMax= in a systemd unit, --memory of a container)"
+		}
 	}
 	switch {
 	case have < memoryNeeded:

@@ -119,7 +119,7 @@ func TestMemory(t *testing.T) {
 		{"512 MB board", map[string]string{"proc/meminfo": meminfo("474000")}, expect{Warn, "^462 MiB; ", "more memory; .*GOGC"}},
 		{"256 MB", map[string]string{"proc/meminfo": meminfo("240000")}, expect{Fail, "^234 MiB; ", "more memory"}},
 		{"cgroup", group(map[string]string{"proc/meminfo": meminfo("4028184"), "sys/fs/cgroup/memory.max": "268435456"}),
-			expect{Fail, `^256 MiB: limit of cgroup /; physical 3\.8 GiB; `, "^raise the limit of cgroup /$"}},
+			expect{Fail, `^256 MiB: limit of cgroup /; physical 3\.8 GiB; `, "^raise the limit of cgroup / .MemoryMax="}},
 		{"cgroup alone", group(map[string]string{"sys/fs/cgroup/memory.max": "2147483648"}), expect{OK, `^2\.0 GiB: limit of cgroup /$`, ""}},
 		{"unknown", nil, expect{Unknown, "^cannot be measured", ""}},
 		{"garbage", map[string]string{"proc/meminfo": "MemTotal:\nMemTotal: x kB\n"}, expect{Unknown, "MemTotal", ""}},

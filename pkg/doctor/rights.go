@@ -2,7 +2,9 @@ package doctor
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os/exec"
 	"os/user"
 	"path/filepath"
@@ -12,6 +14,16 @@ import (
 
 // botUser is the user that the wiki page has the bot run as.
 const botUser = "swarming"
+
+// account is a user of the machine; its own group is the first of its groups.
+type account struct {
+	uid    uint32
+	groups []uint32
+}
+
+// botAccount returns the bot's user, nil if this machine has none, or cannot
+// tell; or it is a test's.
+var botAccount = func() *account { return lookupAccount(botUser) }
 
 // privileged is whoIsThis, or a test's.
 var privileged = whoIsThis
@@ -65,26 +77,76 @@ func (e *exam) reboot(ctx context.Context) []Finding {
 		}
 		return one(fail(remedy, "there is no sudo in PATH"))
 	}
-	// As root, sudo may be asked about the bot's user; of anybody else it
-	// tells what it lets the asker do. It does so without a password if any
-	// of its rules for that user is NOPASSWD, which need not be this one.
-	who, list := "this user", []string{"sudo", "-n", "-l"}
+	who, as := "this user", (*account)(nil)
 	if root, _ := privileged(); root {
-		if _, err := user.Lookup(botUser); err != nil {
-			return one(unknown("this is root, and there is no user %s to ask about", botUser))
+		if as = botAccount(); as == nil {
+			return one(unknown("this is root, and there is no user %s to ask about", botUser).or("make that user, or run doctor as the one that the bot runs as"))
 		}
-		who, list = "user "+botUser, append(list, "-U", botUser)
+		who = "user " + botUser
 	}
-	if _, err := output(ctx, slices.Concat(list, command)...); err != nil {
+	list := []string{"sudo", "-n", "-l"}
+	_, err := outputAs(ctx, as, slices.Concat(list, command)...)
+	switch {
+	case errors.Is(err, errNoAnswer):
+		return one(unknown("%v", err).or(fmt.Sprintf("find out what sudo waits for, such as a server of users: as %s run: %s", who, strings.Join(slices.Concat(list, command), " "))))
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, exec.ErrNotFound):
+		return one(unknown("sudo cannot be run: %v", err).or("ask it by hand, as the bot's user: " + strings.Join(slices.Concat(list, command), " ")))
+	case err == nil:
+		// With a command sudo asks for no password if any rule of the user
+		// has NOPASSWD, be it for another; the list of rules says which.
+		if rules, err := outputAs(ctx, as, list...); err == nil && wantsPassword(rules, command) {
+			return one(fail(fmt.Sprintf("with visudo add the line, after the other rules: USER ALL=(root) NOPASSWD: %s", absolute(rule)), "sudo lets %s run %s, but wants a password for it", who, rule))
+		}
+	default:
 		return one(fail(fmt.Sprintf("with visudo add the line: USER ALL=(root) NOPASSWD: %s", absolute(rule)), "sudo does not let %s run %s without a password (%v)", who, rule, err))
 	}
 	if hardReset != "" {
-		if _, err := output(ctx, slices.Concat(list, strings.Fields(hardReset))...); err == nil {
+		if _, err := outputAs(ctx, as, slices.Concat(list, strings.Fields(hardReset))...); err == nil {
 			return one(warn(fmt.Sprintf("the bot runs %s as well, which stops the machine without closing its files; allow no more than: %s", hardReset, rule),
 				"sudo lets %s run %s, and %s as well", who, rule, hardReset))
 		}
 	}
 	return one(ok("sudo lets %s run %s", who, rule))
+}
+
+// wantsPassword reports whether the last rule in what "sudo -l" prints that
+// plainly is for a command has no NOPASSWD. A rule is a line of
+//
+//	(USER) [TAG:...] COMMAND, [TAG:...] COMMAND...
+//
+// where a tag holds until another takes it back.
+func wantsPassword(rules string, command []string) bool {
+	if strings.Contains(rules, "!authenticate") {
+		return false
+	}
+	wants := false
+	for line := range strings.Lines(rules) {
+		_, list, found := strings.Cut(strings.TrimSpace(line), ") ")
+		if !found || !strings.HasPrefix(strings.TrimSpace(line), "(") {
+			continue
+		}
+		free := false
+		for item := range strings.SplitSeq(list, ",") {
+			for {
+				tag, rest, found := strings.Cut(strings.TrimSpace(item), ": ")
+				if !found || strings.ContainsAny(tag, "/ ") {
+					break
+				}
+				switch tag {
+				case "NOPASSWD":
+					free = true
+				case "PASSWD":
+					free = false
+				}
+				item = rest
+			}
+			item = strings.TrimSpace(item)
+			if name := absolute(command[0]); item == "ALL" || strings.TrimSpace(name) == item || item == absolute(strings.Join(command, " ")) {
+				wants = !free
+			}
+		}
+	}
+	return wants
 }
 
 // absolute returns a command line with the path that a sudoers rule needs.

@@ -72,8 +72,14 @@ func (e *exam) token(context.Context) []Finding {
 	if token.Token != "" {
 		findings = append(findings, e.tokenHost(token.Token)...)
 	}
-	if why := hiddenFrom(os.Stat, file); why != "" {
+	if why := hiddenFrom(botAccount(), os.Stat, file); why != "" {
 		findings = append(findings, fail(fmt.Sprintf("chmod 644 %s, and 755 for the directories on the way", file), "the bot's user cannot read %s: %s", file, why))
+	}
+	if info, err := os.Stat(file); err == nil {
+		if open := writable(info); open != "" {
+			findings = append(findings, warn("chmod 644 "+file+": only the token daemon is to write it", "%s: %s", file, open))
+		}
+		findings[0].Found += "; " + modeAndOwner(info)
 	}
 	if e.TokenFile != "" && e.TokenFile != machinetoken.TokenFilePath(e.Getenv) {
 		findings = append(findings, warn(fmt.Sprintf("set LUCI_MACHINE_TOKEN=%s in the bot's service too, or use the usual place", e.TokenFile),

@@ -33,11 +33,11 @@ func TestToken(t *testing.T) {
 		host       string
 		want       []expect
 	}{
-		{"good", text(token, 40*m, -20*m, 10*m, ""), own, []expect{{OK, "^good for 40m, renewed 20m ago$", ""}}},
-		{"no times of updates", fmt.Sprintf(`{"luci_machine_token": %q, "expiry": %s}`, token, at(40*m)), own, []expect{{OK, "^good for 40m$", ""}}},
+		{"good", text(token, 40*m, -20*m, 10*m, ""), own, []expect{{OK, "^good for 40m, renewed 20m ago; mode 0644 of ", ""}}},
+		{"no times of updates", fmt.Sprintf(`{"luci_machine_token": %q, "expiry": %s}`, token, at(40*m)), own, []expect{{OK, "^good for 40m; mode 0644 of ", ""}}},
 		{"of several bots", text(token, 40*m, -20*m, 10*m, ""), own + "--01", []expect{{OK, "", ""}}},
-		{"ended", text(token, -72*time.Hour, -73*time.Hour, -72*time.Hour, ""), own, []expect{{Fail, "^the token ended 3 days ago$", "tokend"}}},
-		{"ends soon", text(token, 5*m, -55*m, -25*m, ""), own, []expect{{Warn, "^the token ends in 5m$", "10 minutes"}}},
+		{"ended", text(token, -72*time.Hour, -73*time.Hour, -72*time.Hour, ""), own, []expect{{Fail, "^the token ended 3 days ago; mode", "tokend"}}},
+		{"ends soon", text(token, 5*m, -55*m, -25*m, ""), own, []expect{{Warn, "^the token ends in 5m; mode", "10 minutes"}}},
 		{"not renewed", text(token, 14*m, -46*m, -16*m, ""), own, []expect{{Warn, "its renewal was due 16m ago", "log"}}},
 		{"of another host", text(machineToken("linux-riscv64-jim.bots.golang.org"), 40*m, -20*m, 10*m, ""), own, []expect{{Fail, `^the token is for linux-riscv64-jim\.bots`, "certificate of " + own}}},
 		{"ended, of another host", text(machineToken("x.y"), -5*m, -20*m, 10*m, ""), own, []expect{{Fail, "ended 5m ago", ""}, {Fail, `for x\.y`, ""}}},
@@ -70,6 +70,15 @@ func TestToken(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestTokenWritable(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "token.json")
+	put(t, file, fmt.Sprintf(`{"luci_machine_token": %q, "expiry": %d}`, machineToken("a.b"), time.Now().Add(time.Hour).Unix()), 0o666)
+	for dir := filepath.Dir(file); dir != os.TempDir() && len(dir) > 1; dir = filepath.Dir(dir) {
+		os.Chmod(dir, 0o755)
+	}
+	compare(t, examine(t, Options{}, "LUCI_MACHINE_TOKEN", file).token(t.Context()), expect{Warn, "everybody can write it .mode 0666.", "chmod 644"})
 }
 
 func TestTokenMissing(t *testing.T) {

@@ -131,9 +131,10 @@ func connectThrough(ctx context.Context, dialer *net.Dialer, proxy *url.URL, add
 	if proxy.Port() == "" {
 		proxyAddr = net.JoinHostPort(proxy.Hostname(), "80")
 	}
+	const look = "is HTTPS_PROXY right, and does that proxy run? NO_PROXY=%s goes around it"
 	conn, err := dialer.DialContext(ctx, "tcp", proxyAddr)
 	if err != nil {
-		return nil, fmt.Errorf("proxy %s: %w", proxyAddr, err)
+		return nil, hint.With(fmt.Errorf("proxy %s: %w", proxyAddr, err), look, host(addr))
 	}
 	defer func() {
 		if err != nil {
@@ -151,12 +152,12 @@ func connectThrough(ctx context.Context, dialer *net.Dialer, proxy *url.URL, add
 			base64.StdEncoding.EncodeToString([]byte(u.Username()+":"+password)) + "\r\n"
 	}
 	if _, err := io.WriteString(conn, req+"\r\n"); err != nil {
-		return nil, fmt.Errorf("proxy %s: %w", proxyAddr, err)
+		return nil, hint.With(fmt.Errorf("proxy %s: %w", proxyAddr, err), look, host(addr))
 	}
 	br := bufio.NewReader(io.LimitReader(conn, maxProxyAnswer))
 	resp, err := http.ReadResponse(br, &http.Request{Method: "CONNECT"})
 	if err != nil {
-		return nil, fmt.Errorf("proxy %s: answer to CONNECT: %w", proxyAddr, err)
+		return nil, hint.With(fmt.Errorf("proxy %s: answer to CONNECT: %w", proxyAddr, err), look, host(addr))
 	}
 	if resp.StatusCode != http.StatusOK {
 		err := fmt.Errorf("proxy %s refused CONNECT %s: %s", proxyAddr, addr, resp.Status)
@@ -167,8 +168,17 @@ func connectThrough(ctx context.Context, dialer *net.Dialer, proxy *url.URL, add
 	}
 	if br.Buffered() > 0 {
 		// In TLS the client speaks first, so nothing may stand here.
-		return nil, fmt.Errorf("proxy %s sent %d bytes after its answer to CONNECT", proxyAddr, br.Buffered())
+		return nil, hint.With(fmt.Errorf("proxy %s sent %d bytes after its answer to CONNECT", proxyAddr, br.Buffered()), look, host(addr))
 	}
 	conn.SetDeadline(time.Time{})
 	return conn, nil
+}
+
+// host returns addr without its port.
+func host(addr string) string {
+	name, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return addr
+	}
+	return name
 }
