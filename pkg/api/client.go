@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -119,11 +118,7 @@ func (c *Client) Close() { c.closer() }
 func (c *Client) worthRetry(ctx context.Context, resp *http.Response, err error) (bool, error) {
 	again, checkErr := retryablehttp.DefaultRetryPolicy(ctx, resp, err)
 	if err != nil {
-		var dns *net.DNSError
-		var cert *tls.CertificateVerificationError
-		var record tls.RecordHeaderError
-		lasting := errors.As(err, &cert) || errors.As(err, &record) || errors.As(err, &dns) && dns.IsNotFound
-		again = again && !lasting
+		again = again && !netdial.Lasting(err)
 	} else if resp != nil && isJSON(resp) {
 		again = false // the coordinator itself has spoken
 	}

@@ -8,6 +8,7 @@ import (
 	"html/template"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"gobuild/pkg/api"
@@ -17,13 +18,16 @@ import (
 //go:embed page/*.html
 var pageFiles embed.FS
 
-var pages = template.Must(template.New("").Funcs(template.FuncMap{
-	"ago":     func(t time.Time) string { return roughly(time.Since(t)) },
-	"until":   func(t time.Time) string { return roughly(time.Until(t)) },
-	"missing": func(t api.HostType) int { return max(t.Expected-t.Total, 0) },
-	// A machine that is heard of every 10 s or so is late after 30.
-	"late": func(h api.Host) bool { return !h.Heard.IsZero() && time.Since(h.Heard) > 30*time.Second },
-}).ParseFS(pageFiles, "page/*.html"))
+// pages are parsed when they are first wanted: most commands never do.
+var pages = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("").Funcs(template.FuncMap{
+		"ago":     func(t time.Time) string { return roughly(time.Since(t)) },
+		"until":   func(t time.Time) string { return roughly(time.Until(t)) },
+		"missing": func(t api.HostType) int { return max(t.Expected-t.Total, 0) },
+		// A machine that is heard of every 10 s or so is late after 30.
+		"late": func(h api.Host) bool { return !h.Heard.IsZero() && time.Since(h.Heard) > 30*time.Second },
+	}).ParseFS(pageFiles, "page/*.html"))
+})
 
 // roughly returns d to whole units, as 3h20m or 12s.
 func roughly(d time.Duration) string {
@@ -107,7 +111,7 @@ func owners(h *buildconfig.Host) string {
 
 func (c *Coordinator) servePage(w http.ResponseWriter, name string, data any) {
 	var buf bytes.Buffer
-	if err := pages.ExecuteTemplate(&buf, name, data); err != nil {
+	if err := pages().ExecuteTemplate(&buf, name, data); err != nil {
 		c.log.Error("page not made", "page", name, "err", err)
 		http.Error(w, "this page could not be made; the coordinator's log says why", http.StatusInternalServerError)
 		return

@@ -15,6 +15,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -161,6 +162,9 @@ func connectThrough(ctx context.Context, dialer *net.Dialer, proxy *url.URL, add
 	}
 	if resp.StatusCode != http.StatusOK {
 		err := fmt.Errorf("proxy %s refused CONNECT %s: %s", proxyAddr, addr, resp.Status)
+		if resp.StatusCode < 500 {
+			err = &refusedError{err}
+		}
 		if resp.StatusCode == http.StatusProxyAuthRequired {
 			return nil, hint.With(err, "the proxy wants a name and password: HTTPS_PROXY=http://USER:PASSWORD@%s", proxyAddr)
 		}
@@ -172,6 +176,23 @@ func connectThrough(ctx context.Context, dialer *net.Dialer, proxy *url.URL, add
 	}
 	conn.SetDeadline(time.Time{})
 	return conn, nil
+}
+
+// refusedError is the answer of a proxy that will be the same next time.
+type refusedError struct{ error }
+
+// Lasting reports whether a failed connection would fail in the same way if it
+// was tried again at once: a certificate that is not trusted, an answer that is
+// not TLS, a name that there is not, a proxy that says no. To ask such a proxy
+// again and again may lock an account.
+func Lasting(err error) bool {
+	var (
+		dns     *net.DNSError
+		cert    *tls.CertificateVerificationError
+		record  tls.RecordHeaderError
+		refused *refusedError
+	)
+	return errors.As(err, &cert) || errors.As(err, &record) || errors.As(err, &refused) || errors.As(err, &dns) && dns.IsNotFound
 }
 
 // host returns addr without its port.

@@ -191,6 +191,9 @@ func TestProxyRefuses(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), fmt.Sprint(status)) || !strings.Contains(hint.Of(err), want) {
 			t.Errorf("status %d: error %v, hint %q", status, err, hint.Of(err))
 		}
+		if !Lasting(err) {
+			t.Errorf("status %d: to be tried again", status)
+		}
 		if err != nil && strings.Contains(err.Error()+hint.Of(err), "secret") {
 			t.Errorf("the proxy's password is shown: %v", err)
 		}

@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"fmt"
 	"strings"
+	"sync"
 	"text/template"
 	"unicode"
 )
@@ -29,15 +30,18 @@ type parts struct {
 //go:embed body.md.tmpl
 var bodyText string
 
-var bodyTemplate = template.Must(template.New("body").Funcs(template.FuncMap{
-	"code":   code,
-	"fenced": fenced,
-}).Parse(bodyText))
+// bodyTemplate is parsed when it is first wanted: most commands never do.
+var bodyTemplate = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("body").Funcs(template.FuncMap{
+		"code":   code,
+		"fenced": fenced,
+	}).Parse(bodyText))
+})
 
 // body words the parts in GitHub's Markdown.
 func (p parts) body() (string, error) {
 	var b bytes.Buffer
-	if err := bodyTemplate.Execute(&b, p); err != nil {
+	if err := bodyTemplate().Execute(&b, p); err != nil {
 		return "", fmt.Errorf("word the request: %w", err)
 	}
 	return b.String(), nil

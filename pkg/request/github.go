@@ -2,8 +2,6 @@ package request
 
 import (
 	"context"
-	"crypto/tls"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -225,10 +223,7 @@ func worthRetry(ctx context.Context, resp *http.Response, err error) (bool, erro
 		return false, ctx.Err()
 	}
 	if err != nil {
-		var dns *net.DNSError
-		var cert *tls.CertificateVerificationError
-		var record tls.RecordHeaderError
-		return !(errors.As(err, &cert) || errors.As(err, &record) || errors.As(err, &dns) && dns.IsNotFound), nil
+		return !netdial.Lasting(err), nil
 	}
 	return resp.StatusCode >= 500 && resp.StatusCode != http.StatusNotImplemented, nil
 }

@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -289,7 +290,9 @@ func TestTokenSentBack(t *testing.T) {
 
 // A proxy that wants a password is named, without the one that it was given.
 func TestProxyRefuses(t *testing.T) {
+	var asked atomic.Int32
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
 		if r.Method != http.MethodConnect || r.Header.Get("Authorization") != "" {
 			t.Errorf("%s with %v", r.Method, r.Header)
 		}
@@ -313,6 +316,9 @@ func TestProxyRefuses(t *testing.T) {
 	g.unit = time.Millisecond
 	_, findErr := g.Find(t.Context(), "linux-riscv64")
 	_, fileErr := g.File(t.Context(), mustDraft(t))
+	if n := asked.Load(); n > 2 {
+		t.Errorf("the proxy was asked %d times for two calls: that may lock an account", n)
+	}
 	for _, err := range []error{findErr, fileErr} {
 		text := fmt.Sprint(err, hint.Of(err))
 		if err == nil || !strings.Contains(text, "refused CONNECT api.github.com:443: 407") || !strings.Contains(text, "name and password") || strings.Contains(text, "sesame") {
