@@ -1,0 +1,236 @@
+package goeval
+
+import (
+	"go/scanner"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestAsTheProgram evaluates programs, and runs them: what the evaluator knows
+// of a program's Out has to be what the program prints.
+func TestAsTheProgram(t *testing.T) {
+	files, err := filepath.Glob("testdata/programs/*/main.go")
+	if err != nil || len(files) == 0 {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(filepath.Dir(file)), func(t *testing.T) {
+			out, err := exec.CommandContext(t.Context(), "go", "run", file).CombinedOutput()
+			if err != nil {
+				t.Fatalf("go run: %v\n%s", err, out)
+			}
+			want := strings.Split(strings.TrimSuffix(string(out), "\n"), "\n")
+			p, _ := load(t, file, nil)
+			got := lines(t, p)
+			for i, line := range want {
+				if i >= len(got) || got[i] != line {
+					t.Fatalf("line %d: the program prints %q, evaluated it is %q", i+1, line, append(got, make([]string, len(want))...)[i])
+				}
+			}
+			if len(got) != len(want) {
+				t.Errorf("%d lines, the program prints %d", len(got), len(want))
+			}
+		})
+	}
+}
+
+// load evaluates a file, or a text.
+func load(t testing.TB, name string, src []byte) (*Program, scanner.ErrorList) {
+	t.Helper()
+	p, problems, err := Load(name, src, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Run()
+	return p, problems
+}
+
+// lines returns the strings in the variable Out; ? stands for one that is not
+// known, ... behind them for others that may follow.
+func lines(t testing.TB, p *Program) []string {
+	t.Helper()
+	if p.Stopped != "" {
+		t.Errorf("stopped: %s", p.Stopped)
+	}
+	return show(p.Var("Out").Get())
+}
+
+func show(v Value) []string {
+	s, ok := v.(*Slice)
+	if !ok {
+		if _, isNil := v.(Nil); isNil {
+			return nil
+		}
+		return []string{"?"}
+	}
+	var out []string
+	for _, c := range s.Elems {
+		text, ok := String(c.Get())
+		if !ok {
+			text = "?"
+		}
+		out = append(out, text)
+	}
+	if s.Open != nil {
+		out = append(out, "...")
+	}
+	return out
+}
+
+// What hangs on something unknown is unknown, and nothing else is. Each text is
+// the body of an init function; maybe() is a bool that is not known.
+func TestUnknown(t *testing.T) {
+	const frame = `package p
+import ("os"; "strings"; "example.org/elsewhere")
+var Out []string
+var M = map[string]string{"kept": "v"}
+var N = 1
+func maybe() bool { return os.Getenv("HOME") != "" }
+func pick(n int) string { if maybe() { return "known" }; return "known" }
+func early(list []string) string { for _, s := range list { if s == os.Getenv("X") { return s } }; return "none" }
+type T struct{ A, B string }
+func (t *T) set(s string) { t.A = s }
+func out(list ...string) { Out = append(Out, list...) }
+func n() string { return strings.Repeat("i", N) }
+func init() {
+`
+	for _, tt := range []struct{ name, body, want string }{
+		{"both ways the same", `x := "a"; if maybe() { x = "b" } else { x = "b" }; out(x)`, "b"},
+		{"one way only", `x := "a"; if maybe() { x = "b" }; out(x, "c")`, "? c"},
+		{"what is not touched", `x, y := "a", "y"; if maybe() { x = "b"; y = "y" }; out(x, y)`, "? y"},
+		{"return", `if maybe() { return }; out("x")`, "?"},
+		{"return in the other way", `x := "a"; if maybe() { x = "b"; N = 2; return }; N = 2; out(n()); x = x + "c"; _ = x`, "?"},
+		{"panic is no way", `x := "a"; if maybe() { x = "b"; panic("no") }; out(x)`, "a"},
+		{"result", `out(pick(1))`, "known"},
+		{"early result", `out(early([]string{"a"}))`, "?"},
+		{"and, or", `if maybe() && false { out("x") }; if maybe() || true { out("y") }`, "y"},
+		{"condition with an effect", `if false && maybe() { N = 2 }; out(n())`, "i"},
+		{"loop without a bound", `x := "a"; for maybe() { x = "b" }; out(x, "end")`, "? end"},
+		{"loop left", `x := "a"; for i := range 3 { if maybe() { break }; if i == 2 { x = "b" } }; out(x)`, "?"},
+		{"loop continued", `x := "a"; for range 3 { if maybe() { continue }; x = "b" }; out(x)`, "?"},
+		{"range over the unknown", `x := "a"; for _, s := range elsewhere.List { x = s }; out(x)`, "?"},
+		{"entry", `if maybe() { M["new"] = "n" }; for k := range M { out(k) }`, "?"},
+		{"entry that stays", `if maybe() { M["new"] = "n" }; out(M["kept"])`, "v"},
+		{"entry that may be there", `if maybe() { M["new"] = "n" }; out(M["new"]); _, ok := M["new"]; if ok { out("there") }`, "?"},
+		{"unknown key", `M[os.Getenv("K")] = "x"; out(M["kept"])`, "?"},
+		{"given away", `t := T{A: "a"}; elsewhere.Change(&t); out(t.A)`, "?"},
+		{"given away by value", `t := T{A: "a"}; elsewhere.Look(t); out(t.A)`, "a"},
+		{"closure given away", `x := "a"; elsewhere.Do(func() { x = "b" }); out(x)`, "?"},
+		{"switch", `x := "a"; switch os.Getenv("S") { case "1": x = "b"; case "2": x = "b"; default: x = "b" }; out(x)`, "b"},
+		{"switch without a match", `x := "a"; switch os.Getenv("S") { case "1": x = "b" }; out(x)`, "?"},
+		{"method on a known struct", `t := &T{}; t.set("s"); out(t.A, t.B)`, "s "},
+		{"unknown index", `l := []string{"a", "b"}; l[len(os.Args)] = "c"; out(l[0])`, "?"},
+		{"concatenation", `out("a" + os.Getenv("B"), "c")`, "? c"},
+		{"overflow", `x := 1 << 62; x = x * 4; if x == 0 { out("zero") } else { out("not") }`, "?"},
+		{"deferred", `x := "a"; defer func() { x = "b" }(); out("c")`, "c"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p, problems := load(t, "p.go", []byte(frame+tt.body+"\n}\n"))
+			if len(problems) > 0 {
+				t.Fatal(problems)
+			}
+			if got := strings.Join(lines(t, p), " "); got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+			if len(p.Panics) > 0 {
+				t.Errorf("panics: %q", p.Panics[0].Message)
+			}
+		})
+	}
+}
+
+// Panics are told with their message and the way there; what follows is
+// evaluated all the same.
+func TestPanics(t *testing.T) {
+	p, _ := load(t, "p.go", []byte(`package p
+import "fmt"
+var Out []string
+var people = map[string]string{"joe": "Joe"}
+func must(name string) string {
+	if people[name] == "" { panic("nobody is " + name) }
+	return people[name]
+}
+var M = map[string]string{"a": must("joe"), "b": must("jane"), "c": must("joe")}
+func add(n int) { if n == 2 { panic(fmt.Errorf("no %d", n)) }; Out = append(Out, fmt.Sprint(n)) }
+func init() {
+	add(1)
+	add(2)
+	for i := range 4 { add(i) }
+	var list []int
+	_ = list[3]
+	Out = append(Out, M["c"])
+}
+`))
+	if got := strings.Join(lines(t, p), " "); got != "1 0 1 3 Joe" {
+		t.Errorf("Out: %s", got)
+	}
+	var got []string
+	for _, panicked := range p.Panics {
+		line := 0
+		if len(panicked.Calls) > 0 {
+			line = p.Fset.Position(panicked.Calls[0].Pos()).Line
+		}
+		got = append(got, panicked.Message, string(rune('0'+line%10)))
+	}
+	if want := "nobody is jane 9 no 2 3 no 2 4 index out of range 0"; strings.Join(got, " ") != want {
+		t.Errorf("panics: %s, want %s", strings.Join(got, " "), want)
+	}
+}
+
+// Whatever the source is, an evaluation ends, and says why if it was given up.
+func TestBounds(t *testing.T) {
+	for _, tt := range []struct{ name, body, want string }{
+		{"endless loop", `func init() { for { N++ } }; var N int`, "does not end within"},
+		{"endless recursion", `func f() { f() }; func init() { f() }`, "calls nest too deep"},
+		{"deep expression", `var X = ` + strings.Repeat("(", 20000) + "1" + strings.Repeat(")", 20000), "nests deeper"},
+		{"growing string", `var S = "x"; func init() { for { S += S } }`, "grows beyond reason"},
+		{"growing slice", `var S = []int{1}; func init() { for { S = append(S, S...) } }`, "grows beyond reason"},
+		{"goto", `func init() { goto end; end: }`, "goto"},
+		{"channel", `var c chan int; func init() { c <- 1 }`, "channel"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p, _, err := Load("p.go", []byte("package p\n"+tt.body+"\n"), Options{MaxSteps: 300000})
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.Run()
+			if !strings.Contains(p.Stopped, tt.want) {
+				t.Errorf("stopped: %q, want %q", p.Stopped, tt.want)
+			}
+		})
+	}
+}
+
+// A variable that depends on itself is unknown, not an endless recursion.
+func TestCircle(t *testing.T) {
+	p, _ := load(t, "p.go", []byte("package p\nvar a = b\nvar b = a\nvar Out = []string{a, \"x\"}\n"))
+	if got := strings.Join(lines(t, p), " "); got != "? x" {
+		t.Errorf("Out: %s", got)
+	}
+}
+
+func FuzzRun(f *testing.F) {
+	f.Add("var Out = []string{}\nfunc init() { for i := range 3 { Out = append(Out, fmt.Sprint(i)) } }")
+	f.Add("type T struct{ A []T; m map[string]*T }\nvar x = T{A: []T{{}, {m: map[string]*T{\"a\": {}}}}}\nfunc (t *T) f() int { return len(t.A) }\nvar n = x.f()")
+	f.Add("func init() { x := os.Args; switch len(x) { case 1: return; case 2: panic(x[0]) }; defer f() }\nfunc f() (a, b int) { return }")
+	f.Add("var a, b = f()\nfunc f() (int, error) { return 1, nil }\nvar c = [...]int{5: 1}\nvar d = c[a:]\nvar e = &d[0]")
+	f.Add("func g[T any](x ...T) T { var t T; for _, v := range x { t = v }; return t }\nvar y = g(1, 2)\nconst ( k = iota; l )\nvar z = map[int]string{k: \"a\", l: \"b\"}[1]")
+	f.Add("var s = strings.Map(func(r rune) rune { return r + 1 }, \"abc\")[1:2] + string(rune(65))\nvar q = -1 / 0\nvar w = 1 << 600 >> 600")
+	f.Fuzz(func(t *testing.T, body string) {
+		p, _, err := Load("p.go", []byte("package p\nimport (\"fmt\"; \"os\"; \"strings\")\n"+body), Options{MaxSteps: 20000})
+		if err != nil {
+			return
+		}
+		p.Run()
+		for name := range p.main.decls {
+			if c := p.Var(name); c != nil {
+				c.Get()
+			}
+			if fn := p.Func(name); fn != nil {
+				p.Call(fn, 1000, Text{S: "x"}, Text{S: "y"})
+			}
+		}
+	})
+}
