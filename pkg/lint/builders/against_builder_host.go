@@ -1,0 +1,30 @@
+package builders
+
+import (
+	"gobuild/pkg/buildconfig"
+	"gobuild/pkg/lint"
+)
+
+var _ = registerChange(ChangeRule{
+	Doc: lint.Doc{
+		ID: "against-builder-host", Severity: lint.Info, Title: "a builder type that moves to another host type",
+		Why: "What it finds from now on was found on other machines, and those of the old host type have less to do, " +
+			"or nothing.",
+		Before:  `addBuilder(BuildConfig{Name: "linux-arm", HostType: "host-linux-arm-new"}) // was host-linux-arm`,
+		After:   "make sure that the machines of the new host type are there",
+		Section: "build protocol, section 12.2",
+	},
+	Check: func(p *Pass, old *buildconfig.Source) {
+		for _, b := range old.Builders {
+			now := p.Builder(b.Key)
+			if !certain(b) || !certain(now) {
+				continue
+			}
+			was, ok1 := b.String("HostType")
+			is, ok2 := now.String("HostType")
+			if ok1 && ok2 && was != is {
+				p.Reportf(now.Node("HostType"), "builder type %s moves from %s to %s", b.Key, was, is)
+			}
+		}
+	},
+})

@@ -1,0 +1,30 @@
+package builders
+
+import (
+	"gobuild/pkg/buildconfig"
+	"gobuild/pkg/lint"
+)
+
+var _ = registerChange(ChangeRule{
+	Doc: lint.Doc{
+		ID: "against-host-arch", Severity: lint.Warning, Title: "a reverse host type whose architecture changes",
+		Why: "HostArch names the buildlet and the bootstrap that machines of the host type get. " +
+			"Those that are out there still are what they were, and cannot run what they get now.",
+		Before:  `"host-linux-arm": {HostArch: "linux-arm-5", IsReverse: true, ExpectNum: 2}, // was linux-arm-7`,
+		After:   "add a host type of its own for the new machines",
+		Section: "build protocol, section 12.1",
+	},
+	Check: func(p *Pass, old *buildconfig.Source) {
+		for _, h := range old.Hosts {
+			now := p.Host(h.Key)
+			if !certain(h) || !certain(now) || !h.Is("IsReverse") {
+				continue
+			}
+			was, ok1 := h.String("HostArch")
+			is, ok2 := now.String("HostArch")
+			if ok1 && ok2 && was != is {
+				p.Reportf(now.Node("HostArch"), "HostArch of reverse host type %s changes from %s to %s: its machines are still the old ones", h.Key, was, is)
+			}
+		}
+	},
+})

@@ -1,0 +1,25 @@
+package builders
+
+import (
+	"gobuild/pkg/buildconfig"
+	"gobuild/pkg/lint"
+)
+
+var _ = registerChange(ChangeRule{
+	Doc: lint.Doc{
+		ID: "against-host-kind", Severity: lint.Warning, Title: "a reverse host type that the change makes a cloud machine",
+		Why: "Machines that register themselves as a host type are no longer given work once it is " +
+			"made of an image. They stay connected, and their owners are not told.",
+		Before:  `"host-linux-arm": {VMImage: "arm-image"}, // was IsReverse: true`,
+		After:   "add a host type of its own for the image",
+		Section: "build protocol, section 12.1",
+	},
+	Check: func(p *Pass, old *buildconfig.Source) {
+		for _, h := range old.Hosts {
+			now := p.Host(h.Key)
+			if certain(h) && certain(now) && h.Is("IsReverse") && now.IsNot("IsReverse") {
+				p.Reportf(now.KeyNode, "host type %s is no longer reverse: its machines stay connected and get no work", h.Key)
+			}
+		}
+	},
+})

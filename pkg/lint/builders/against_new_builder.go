@@ -1,0 +1,28 @@
+package builders
+
+import (
+	"gobuild/pkg/buildconfig"
+	"gobuild/pkg/lint"
+)
+
+var _ = registerChange(ChangeRule{
+	Doc: lint.Doc{
+		ID: "against-new-builder", Severity: lint.Info, Title: "a new builder type without a known issue",
+		Why: "Until a new builder has proved itself its failures are nobody's regression. KnownIssues says so, with the " +
+			"number of the issue that asked for it.",
+		Before:  `addBuilder(BuildConfig{Name: "linux-sparc64", HostType: "host-linux-sparc64"})`,
+		After:   `addBuilder(BuildConfig{Name: "linux-sparc64", HostType: "host-linux-sparc64", KnownIssues: []int{12345}})`,
+		Section: "build protocol, section 12.3",
+	},
+	Check: func(p *Pass, old *buildconfig.Source) {
+		if !whole(old) {
+			return
+		}
+		for _, b := range p.Builders {
+			issues, all := b.List("KnownIssues")
+			if certain(b) && old.Builder(b.Key) == nil && all && len(issues) == 0 {
+				p.Reportf(b.Node("Name"), "new builder type %s has no KnownIssues", b.Key)
+			}
+		}
+	},
+})

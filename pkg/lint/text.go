@@ -1,0 +1,126 @@
+package lint
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"unicode"
+
+	"charm.land/lipgloss/v2"
+)
+
+// Part is a part of a finding as WriteText prints it.
+type Part string
+
+// The parts that a style may be given to; a severity's is its name.
+const (
+	PartPlace Part = "place" // FILE:LINE:COLUMN
+	PartCaret Part = "caret" // what points at the value
+	PartRule  Part = "rule"  // the rule's name, and where it is explained
+)
+
+// TextOptions say how WriteText prints.
+type TextOptions struct {
+	// Source returns the text of a file, or nil; the line of a finding is
+	// shown if it is there.
+	Source func(file string) []byte
+	// Style returns text in the colours of a part; nil leaves it as it is.
+	Style func(part Part, text string) string
+	// Explain is the command that explains a rule, without the rule.
+	Explain string
+}
+
+// maxShown is how wide a line of source may be to be shown whole.
+const maxShown = 160
+
+// WriteText prints findings for people: where, what, the line with a mark
+// under the value, and with the first of each rule how to have it explained.
+func WriteText(w io.Writer, findings []Finding, o TextOptions) error {
+	style := o.Style
+	if style == nil {
+		style = func(_ Part, text string) string { return text }
+	}
+	lines := map[string][][]byte{}
+	explained := map[string]bool{}
+	var b strings.Builder
+	for _, f := range findings {
+		fmt.Fprintf(&b, "%s: %s: %s %s\n", style(PartPlace, fmt.Sprintf("%s:%d:%d", clean(f.File), f.Line, f.Column)),
+			style(Part(f.Severity), string(f.Severity)), clean(f.Message), style(PartRule, "["+f.Rule+"]"))
+		if _, ok := lines[f.File]; !ok && o.Source != nil {
+			lines[f.File] = bytes.Split(o.Source(f.File), []byte("\n"))
+		}
+		if all := lines[f.File]; f.Line > 0 && f.Line <= len(all) {
+			text, caret := excerpt(all[f.Line-1], f)
+			fmt.Fprintf(&b, "    %s\n    %s\n", text, style(PartCaret, caret))
+		}
+		if o.Explain != "" && !explained[f.Rule] {
+			explained[f.Rule] = true
+			fmt.Fprintf(&b, "    %s\n", style(PartRule, o.Explain+" "+f.Rule))
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// excerpt returns a line of source as it is shown, and the line with the mark
+// that stands below it.
+func excerpt(line []byte, f Finding) (text, caret string) {
+	line = bytes.TrimRight(line, "\r")
+	start := min(max(f.Column-1, 0), len(line))
+	end := len(line)
+	if f.EndLine == f.Line {
+		end = min(max(f.EndColumn-1, start), len(line))
+	}
+	before, value, after := shown(line[:start]), shown(line[start:end]), shown(line[end:])
+	before = strings.TrimLeft(before, " ")
+	if over := lipgloss.Width(before) + lipgloss.Width(value) + lipgloss.Width(after) - maxShown; over > 0 {
+		after = cut(after, max(0, lipgloss.Width(after)-over), false)
+		before = cut(before, maxShown/3, true)
+		value = cut(value, maxShown, false)
+	}
+	return before + value + after,
+		strings.Repeat(" ", lipgloss.Width(before)) + "^" + strings.Repeat("~", max(0, lipgloss.Width(value)-1))
+}
+
+// shown returns source as a terminal can show it.
+func shown(text []byte) string { return clean(strings.ReplaceAll(string(text), "\t", "    ")) }
+
+// cut shortens text to a width, at its end or at its beginning.
+func cut(text string, width int, atStart bool) string {
+	if lipgloss.Width(text) <= width {
+		return text
+	}
+	runes := []rune(text)
+	n := min(width, len(runes))
+	if atStart {
+		return "..." + string(runes[len(runes)-max(0, n-3):])
+	}
+	return string(runes[:max(0, n-3)]) + "..."
+}
+
+// clean replaces what could steer a terminal.
+func clean(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || r == unicode.ReplacementChar {
+			return '?'
+		}
+		return r
+	}, text)
+}
+
+// ReadSource is a TextOptions.Source that reads files; those in known it does
+// not have to.
+func ReadSource(known map[string][]byte) func(file string) []byte {
+	return func(file string) []byte {
+		if text, ok := known[file]; ok {
+			return text
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return nil
+		}
+		return text
+	}
+}
