@@ -20,6 +20,7 @@ var commands = []func(*app) *cobra.Command{
 	newCSRCommand,
 	newDoctorCommand,
 	newKeygenCommand,
+	newLintCommand,
 	newCoordinatorCommand,
 	newRequestCommand,
 	newRequestsCommand,

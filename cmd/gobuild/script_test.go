@@ -5,6 +5,7 @@
 package main
 
 import (
+	"flag"
 	"os"
 	"path/filepath"
 	"testing"
@@ -16,10 +17,13 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"gobuild": main})
 }
 
+var update = flag.Bool("update", false, "write what the scripts compare output with anew")
+
 // TestScript drives the real program by the scripts of testdata/script.
 func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "script"),
+		UpdateScripts:       *update,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Cmds:                scriptCmds,
