@@ -23,7 +23,7 @@ type configKey struct {
 // configKeys is every setting there is. A flag takes part by bindConfig.
 var configKeys = []configKey{
 	{"backend", serverValue, "LUCI token server, HOST or HOST:PORT"},
-	{"builders", fileValue, "file with the host and builder types that the coordinator serves, as JSON"},
+	{"builders", fileValue, "file with the host and builder types that the coordinator serves, a builders.go or JSON"},
 	{"ca-file", fileValue, "PEM file with the CA certificate of a private farm"},
 	{"cert-pem", fileValue, "PEM file with this machine's LUCI certificate"},
 	{"coordinator", coordinatorValue, "URL of the farm's coordinator"},

@@ -52,7 +52,7 @@ named by --maintainer decide on that with "gobuild requests". Without one, or
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.listen, "listen", "localhost:8119", "`ADDR` to listen on, HOST:PORT")
-	flags.StringVar(&f.builders, "builders", "", "`FILE` with host and builder types as JSON, in the shape of /builders?mode=json (default: one of each for every port)")
+	flags.StringVar(&f.builders, "builders", "", "`FILE` with host and builder types: a builders.go, or JSON in the shape of /builders?mode=json (default: one of each for every port)")
 	flags.StringVar(&f.masterKey, "master-key", "", "`FILE` with the farm's master key (default keys/gobuilder-master.key in the home directory)")
 	flags.StringVar(&f.tlsCert, "tls-cert", "", "PEM `FILE` with the certificate, and its chain")
 	flags.StringVar(&f.tlsKey, "tls-key", "", "PEM `FILE` with the certificate's private key")
@@ -167,7 +167,10 @@ func readBuilders(file string) (*buildconfig.Config, error) {
 	if file == "" {
 		return buildconfig.Default(), nil
 	}
-	const form = "--builders names a JSON file in the shape of a coordinator's page /builders?mode=json"
+	const form = "--builders names a builders.go, or a JSON file in the shape of a coordinator's page /builders?mode=json"
+	if strings.HasSuffix(file, ".go") {
+		return readBuildersGo(file)
+	}
 	r, err := os.Open(file)
 	if err != nil {
 		return nil, hint.With(fmt.Errorf("host and builder types: %w", err), form)
@@ -176,6 +179,20 @@ func readBuilders(file string) (*buildconfig.Config, error) {
 	c, err := buildconfig.Read(r)
 	if err != nil {
 		return nil, hint.With(fmt.Errorf("%s: %w", file, err), form)
+	}
+	return c, nil
+}
+
+// readBuildersGo reads a builders.go. What is wrong in it stops the coordinator
+// before it starts, as it would upstream's.
+func readBuildersGo(file string) (*buildconfig.Config, error) {
+	src, err := buildconfig.ReadSource(file, nil)
+	if err != nil {
+		return nil, fmt.Errorf("host and builder types: %w", err)
+	}
+	c, err := src.Config()
+	if err != nil {
+		return nil, hint.With(fmt.Errorf("host and builder types: %w", err), "gobuild lint %s says more", file)
 	}
 	return c, nil
 }

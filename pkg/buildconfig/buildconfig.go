@@ -75,6 +75,9 @@ type Builder struct {
 	InstallRacePackages []string // packages installed with -race
 	GoDeps              []string // git hashes that a revision must descend from
 	TestHostConf        *Host    // host type for the tests, if another
+	// FullEnv is what Env returns, where a builders.go has been read; upstream's
+	// JSON does not have it.
+	FullEnv []string `json:"-"`
 }
 
 // Version is a Go release, as 1.21.
@@ -89,6 +92,9 @@ func (c *Config) BuilderNames() []string { return slices.Sorted(maps.Keys(c.Buil
 // Env returns the variables that b adds to the environment of its commands
 // (build protocol, section 12.2).
 func (b *Builder) Env() []string {
+	if b.FullEnv != nil {
+		return slices.Clone(b.FullEnv)
+	}
 	env := []string{"GO_BUILDER_NAME=" + b.Name}
 	if b.FlakyNet {
 		env = append(env, "GO_BUILDER_FLAKY_NET=1")

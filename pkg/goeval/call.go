@@ -74,7 +74,7 @@ func (p *Program) unknownArgs(f *Func, why *Unknown) []Value {
 
 // args evaluates the arguments of a call; nil if they are not understood.
 func (p *Program) args(env *scope, e *ast.CallExpr, f *Func) []Value {
-	args := []Value{}
+	args := make([]Value, 0, len(e.Args))
 	if len(e.Args) == 1 {
 		v := p.eval(env, e.Args[0])
 		if t, ok := v.(tuple); ok {
@@ -104,7 +104,7 @@ func (p *Program) args(env *scope, e *ast.CallExpr, f *Func) []Value {
 	if n, variadic := params(f.Type); variadic && e.Ellipsis == token.NoPos && len(args) >= n-1 {
 		rest := &Slice{Type: restType, Elems: make([]*Cell, 0, len(args)-n+1)}
 		for i, v := range args[n-1:] {
-			rest.Elems = append(rest.Elems, &Cell{v, e.Args[min(n-1+i, len(e.Args)-1)]})
+			rest.Elems = append(rest.Elems, &Cell{withDefault(v), e.Args[min(n-1+i, len(e.Args)-1)]})
 		}
 		if len(rest.Elems) == 0 {
 			return append(args[:n-1:n-1], Nil{})
@@ -205,8 +205,10 @@ func (p *Program) parameters(env *scope, f *Func, args []Value) {
 	i := 0
 	for _, field := range f.Type.Params.List {
 		for _, name := range field.Names {
-			v := Value(unknownf("the argument %s", name.Name))
-			if i < len(args) {
+			var v Value
+			if i >= len(args) {
+				v = unknownf("the argument %s", name.Name)
+			} else {
 				v = args[i]
 				if _, isNil := v.(Nil); isNil || untyped(v) {
 					v = convertTo(v, p.typeOf(f.env, field.Type))
@@ -241,6 +243,9 @@ func (p *Program) result(out flow, named []*Cell, f *Func) Value {
 	}
 	if len(out.alt.cells)+len(out.alt.entries) > 0 {
 		p.join(out.alt, effect{}, out.why)
+	}
+	if len(out.exits) == 1 && out.exits[0].val != nil {
+		return out.exits[0].val // as most functions end
 	}
 	var v Value
 	first := true
@@ -363,7 +368,7 @@ func (p *Program) callBuiltin(env *scope, name string, e *ast.CallExpr) Value {
 		return p.appendTo(env, e)
 	case "delete":
 		if m, ok := arg(0).(*Map); ok {
-			if k := keyOf(arg(1)); k != "" {
+			if k := keyOf(arg(1)); k.kind != 0 {
 				p.setEntry(m, k, nil)
 			} else if m.Open == nil {
 				m.Open = unknownf("a key that is deleted")

@@ -6,6 +6,7 @@ import (
 	"go/constant"
 	"go/printer"
 	"go/token"
+	"strconv"
 )
 
 // show returns the source text of an expression, shortened.
@@ -80,10 +81,15 @@ func (p *Program) evalNode(env *scope, expr ast.Expr) Value {
 }
 
 func literal(e *ast.BasicLit) Value {
+	if e.Kind == token.STRING {
+		text, err := strconv.Unquote(e.Value)
+		if err != nil {
+			return unknownf("the literal %s", e.Value)
+		}
+		return Text{S: text}
+	}
 	v := constant.MakeFromLiteral(e.Value, e.Kind, 0)
 	switch v.Kind() {
-	case constant.String:
-		return Text{S: constant.StringVal(v)}
 	case constant.Unknown:
 		return unknownf("the literal %s", e.Value)
 	}
@@ -642,7 +648,7 @@ func (p *Program) index(env *scope, e *ast.IndexExpr) Value {
 // mapIndex returns m[key], and whether it is there.
 func (p *Program) mapIndex(m *Map, key Value) (v, found Value) {
 	k := keyOf(key)
-	if k == "" {
+	if k.kind == 0 {
 		u := firstUnknown(key)
 		return u, u
 	}
@@ -882,7 +888,7 @@ func (p *Program) sliceLit(env *scope, lit *ast.CompositeLit, typ *Type) Value {
 }
 
 func (p *Program) mapLit(env *scope, lit *ast.CompositeLit, typ *Type) Value {
-	m := &Map{Type: typ, entries: make(map[string]*Entry, len(lit.Elts))}
+	m := &Map{Type: typ, entries: make(map[mapKey]*Entry, len(lit.Elts))}
 	under := typ.under()
 	for _, e := range lit.Elts {
 		kv, ok := e.(*ast.KeyValueExpr)
@@ -892,7 +898,7 @@ func (p *Program) mapLit(env *scope, lit *ast.CompositeLit, typ *Type) Value {
 		key := p.element(env, kv.Key, under.key)
 		v := p.element(env, kv.Value, under.elem)
 		k := keyOf(key)
-		if k == "" {
+		if k.kind == 0 {
 			m.Open = firstUnknown(key)
 			continue
 		}

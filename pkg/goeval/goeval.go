@@ -104,6 +104,7 @@ type scope struct {
 	pkg    *Package
 	few    []binding        // in a function
 	many   map[string]*Cell // of a package or a file
+	room   [2]binding       // for the first of few
 }
 
 type binding struct {
@@ -135,6 +136,9 @@ func (s *scope) define(name string, c *Cell) *Cell {
 	case s.many != nil:
 		s.many[name] = c
 	default:
+		if s.few == nil {
+			s.few = s.room[:0]
+		}
 		s.few = append(s.few, binding{name, c})
 	}
 	return c

@@ -10,7 +10,7 @@ type journal struct {
 
 type entryKey struct {
 	m   *Map
-	key string
+	key mapKey
 }
 
 // effect is what a way has changed: the new values.
@@ -30,7 +30,7 @@ func (p *Program) set(c *Cell, v Value) {
 }
 
 // setEntry adds, replaces or, with nil, deletes an entry of a map.
-func (p *Program) setEntry(m *Map, key string, e *Entry) {
+func (p *Program) setEntry(m *Map, key mapKey, e *Entry) {
 	k := entryKey{m, key}
 	old := m.entries[key]
 	for _, j := range p.journals {
@@ -41,14 +41,14 @@ func (p *Program) setEntry(m *Map, key string, e *Entry) {
 	m.put(key, e)
 }
 
-func (m *Map) put(key string, e *Entry) {
+func (m *Map) put(key mapKey, e *Entry) {
 	if e == nil {
 		delete(m.entries, key)
 		return
 	}
 	if _, ok := m.entries[key]; !ok {
 		if m.entries == nil {
-			m.entries = map[string]*Entry{}
+			m.entries = map[mapKey]*Entry{}
 		}
 		m.order = append(m.order, key)
 	}
@@ -61,8 +61,8 @@ func (m *Map) put(key string, e *Entry) {
 
 // compact drops from the order what has been deleted.
 func (m *Map) compact() {
-	seen := map[string]bool{}
-	var order []string
+	seen := map[mapKey]bool{}
+	var order []mapKey
 	for _, key := range m.order {
 		if m.entries[key] != nil && !seen[key] {
 			seen[key] = true

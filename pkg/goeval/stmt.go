@@ -279,7 +279,7 @@ func (p *Program) store(env *scope, lhs ast.Expr, v Value, node ast.Expr) {
 
 func (p *Program) mapStore(m *Map, key, v Value, keyNode, node ast.Expr) {
 	k := keyOf(key)
-	if k == "" {
+	if k.kind == 0 {
 		if m.Open == nil {
 			m.Open = unknownf("a key that is not known")
 			if u, ok := key.(*Unknown); ok {
@@ -445,6 +445,9 @@ func (p *Program) execRange(env *scope, s *ast.RangeStmt, label string, around f
 		return p.execBlock(in, s.Body.List)
 	}
 	one := func(item rangeItem) flow {
+		if item.maybe == nil && around == nil {
+			return p.nextRound(body(item), label)
+		}
 		run := func() flow { return p.nextRound(body(item), label) }
 		if item.maybe != nil {
 			skipped := run
@@ -496,7 +499,7 @@ func (p *Program) items(v Value, s *ast.RangeStmt) (items []rangeItem, why *Unkn
 	case *Slice:
 		items = make([]rangeItem, 0, len(v.Elems))
 		for i, c := range v.Elems {
-			item := rangeItem{intValue(i), c.Get(), c.Node, nil}
+			item := rangeItem{typedInt(i), c.Get(), c.Node, nil}
 			if v.Type == seqType {
 				item.key = c.Get()
 			}
@@ -512,7 +515,7 @@ func (p *Program) items(v Value, s *ast.RangeStmt) (items []rangeItem, why *Unkn
 		return nil, nil
 	case Text:
 		for i, r := range v.S {
-			items = append(items, rangeItem{key: intValue(i), val: intValue(int(r))})
+			items = append(items, rangeItem{key: typedInt(i), val: Number{constant.MakeInt64(int64(r)), runeType}})
 		}
 		return items, nil
 	case Number:

@@ -5,6 +5,8 @@ import (
 	"go/ast"
 	"go/constant"
 	"go/token"
+	"strconv"
+	"strings"
 )
 
 // Value is what an expression is worth: one of *Unknown, Text, Truth, Number, Nil, *Struct,
@@ -70,8 +72,8 @@ type Map struct {
 	// are known may have been replaced.
 	Open *Unknown
 
-	entries map[string]*Entry
-	order   []string
+	entries map[mapKey]*Entry
+	order   []mapKey
 }
 
 // Entry is an entry of a map.
@@ -144,6 +146,21 @@ func unknownf(format string, args ...any) *Unknown { return &Unknown{fmt.Sprintf
 var small = func() (list [64]Value) {
 	for i := range list {
 		list[i] = Number{V: constant.MakeInt64(int64(i))}
+	}
+	return list
+}()
+
+// typedInt is intValue for one that a variable holds.
+func typedInt(n int) Value {
+	if n >= 0 && n < len(typedSmall) {
+		return typedSmall[n]
+	}
+	return Number{constant.MakeInt64(int64(n)), intType}
+}
+
+var typedSmall = func() (list [64]Value) {
+	for i := range list {
+		list[i] = Number{constant.MakeInt64(int64(i)), intType}
 	}
 	return list
 }()
@@ -298,46 +315,49 @@ func (m *Map) Entries() []*Entry {
 }
 
 // Entry returns the entry of a string key, or nil.
-func (m *Map) Entry(key string) *Entry { return m.entries["s"+key] }
+func (m *Map) Entry(key string) *Entry { return m.entries[mapKey{'s', key}] }
 
-// keyOf returns a text that equal keys of a map share, or "" for one that is
-// not known.
-func keyOf(v Value) string { return keyIn(v, 0) }
+// mapKey is what equal keys of a map share; that of one that is not known has
+// no kind.
+type mapKey struct {
+	kind byte
+	text string
+}
+
+// keyOf returns the mapKey of v.
+func keyOf(v Value) mapKey { return keyIn(v, 0) }
 
 // maxNesting bounds how deep structs are looked into: in what is not valid Go
 // they may hold themselves.
 const maxNesting = 20
 
-func keyIn(v Value, depth int) string {
+func keyIn(v Value, depth int) mapKey {
 	if depth > maxNesting {
-		return ""
+		return mapKey{}
 	}
 	switch v := v.(type) {
 	case Text:
-		return "s" + v.S
+		return mapKey{'s', v.S}
 	case Truth:
-		if v.B {
-			return "true"
-		}
-		return "false"
+		return mapKey{'b', strconv.FormatBool(v.B)}
 	case Number:
-		return "#" + v.V.ExactString()
+		return mapKey{'#', v.V.ExactString()}
 	case Nil:
-		return "n"
+		return mapKey{'n', ""}
 	case *Pointer:
-		return fmt.Sprintf("p%p", v.To)
+		return mapKey{'p', fmt.Sprintf("%p", v.To)}
 	case *Struct:
-		text := "t"
+		var text strings.Builder
 		for _, name := range v.Fields() {
 			f := keyIn(v.Field(name).Get(), depth+1)
-			if f == "" {
-				return ""
+			if f.kind == 0 {
+				return mapKey{}
 			}
-			text += fmt.Sprintf("%q:%q,", name, f)
+			fmt.Fprintf(&text, "%q:%c%q,", name, f.kind, f.text)
 		}
-		return text
+		return mapKey{'t', text.String()}
 	}
-	return ""
+	return mapKey{}
 }
 
 // equal reports whether a == b; known is false if that cannot be told.

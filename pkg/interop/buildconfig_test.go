@@ -1,7 +1,9 @@
 package interop
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"maps"
 	"os"
 	"os/exec"
@@ -13,6 +15,7 @@ import (
 	"unicode"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"golang.org/x/build/dashboard"
 
 	"gobuild/pkg/buildconfig"
@@ -96,6 +99,37 @@ func TestDumpIsWhatTheProgramSees(t *testing.T) {
 		b := dashboard.Builders[name]
 		return b.BuildsRepoPostSubmit(repo, branch, goBranch), b.BuildsRepoTryBot(repo, branch, goBranch)
 	})
+}
+
+// TestConfigIsThePage compares what a coordinator takes from the real
+// builders.go with what it takes from upstream's page /builders?mode=json.
+func TestConfigIsThePage(t *testing.T) {
+	page, err := json.Marshal(struct{ Builders, Hosts any }{dashboard.Builders, dashboard.Hosts})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := buildconfig.Read(bytes.NewReader(page))
+	if err != nil {
+		t.Fatal(err)
+	}
+	src, err := buildconfig.ReadSource(filepath.Join(moduleDir(t, upstreamBuild), "dashboard", "builders.go"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := src.Config()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, b := range got.Builders {
+		if diff := cmp.Diff(dashboard.Builders[name].Env(), b.Env()); diff != "" {
+			t.Errorf("environment of %s (-program +config):\n%s", name, diff)
+		}
+		b.FullEnv = nil
+	}
+	want.Hosts["host-linux-amd64-localdev"].SSHUsername = "" // from the environment
+	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("(-page +config):\n%s", diff)
+	}
 }
 
 // seenConfig is what this program sees of the package.
@@ -303,13 +337,22 @@ func policyLiteral() string {
 	return strings.TrimSuffix(b.String(), ",")
 }
 
-// copyModule copies the packages of a module that the configuration is made
-// of, and returns the new directory.
-func copyModule(t *testing.T, from string) string {
+// configParts are what the configuration in golang.org/x/build is made of.
+var configParts = []string{"go.mod", "go.sum", "dashboard", "internal/migration", "internal/gophers", "maintner/maintnerd/maintapi/version", "types", "buildenv", "gerrit"}
+
+// copyModule copies parts of a module, configParts if none are named, without
+// tests, and returns the new directory. Parts that are not there are left out.
+func copyModule(t *testing.T, from string, parts ...string) string {
 	t.Helper()
+	if len(parts) == 0 {
+		parts = configParts
+	}
 	to := t.TempDir()
-	for _, part := range []string{"go.mod", "go.sum", "dashboard", "internal/migration", "internal/gophers", "maintner/maintnerd/maintapi/version", "types", "buildenv", "gerrit"} {
+	for _, part := range parts {
 		err := filepath.WalkDir(filepath.Join(from, part), func(path string, d os.DirEntry, err error) error {
+			if errors.Is(err, os.ErrNotExist) {
+				return nil
+			}
 			if err != nil || d.IsDir() || strings.HasSuffix(path, "_test.go") {
 				return err
 			}
