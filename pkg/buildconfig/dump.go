@@ -106,17 +106,20 @@ func (r *Record) fields() map[string]any {
 	if r.s == nil {
 		return map[string]any{}
 	}
-	return plainStruct(r.s)
+	return plainStruct(r.s, 0)
 }
 
-func plainStruct(s *goeval.Struct) map[string]any {
+// maxDepth bounds how deep values are shown: they may hold themselves.
+const maxDepth = 20
+
+func plainStruct(s *goeval.Struct, depth int) map[string]any {
 	fields := map[string]any{}
 	for _, name := range s.Fields() {
 		v := s.Field(name).Get()
 		if _, isFunc := v.(*goeval.Func); isFunc || policyFields[name] {
 			continue
 		}
-		fields[SmallName(name)] = plain(v)
+		fields[SmallName(name)] = plainIn(v, depth+1)
 		if _, isNil := v.(goeval.Nil); isNil && s.IsSlice(name) && name != "InstallRacePackages" {
 			fields[SmallName(name)] = []any{} // null is for what is not known
 		}
@@ -129,7 +132,12 @@ var policyFields = map[string]bool{"tryBot": true, "buildsRepo": true, "distTest
 
 // plain returns a value as encoding/json takes it; nil for one that is not
 // known.
-func plain(v goeval.Value) any {
+func plain(v goeval.Value) any { return plainIn(v, 0) }
+
+func plainIn(v goeval.Value, depth int) any {
+	if depth > maxDepth {
+		return nil
+	}
 	switch v := v.(type) {
 	case goeval.Text:
 		return v.S
@@ -143,18 +151,18 @@ func plain(v goeval.Value) any {
 			return json.Number(v.V.String())
 		}
 	case *goeval.Pointer:
-		return plain(v.To.Get())
+		return plainIn(v.To.Get(), depth+1)
 	case *goeval.Slice:
 		if v.Open != nil {
 			return nil
 		}
 		list := make([]any, len(v.Elems))
 		for i, c := range v.Elems {
-			list[i] = plain(c.Get())
+			list[i] = plainIn(c.Get(), depth+1)
 		}
 		return list
 	case *goeval.Struct:
-		return plainStruct(v)
+		return plainStruct(v, depth)
 	}
 	return nil
 }

@@ -139,8 +139,11 @@ func (s *Source) records(name string) (list []*Record, open string, has bool) {
 			continue
 		}
 		r := s.record(key, e.Node, e.Cell.Get())
-		if e.Maybe != nil {
+		switch {
+		case e.Maybe != nil:
 			r.Maybe = e.Maybe.Why
+		case open != "" && open != s.Stopped: // it may have been replaced or deleted
+			r.Maybe = open
 		}
 		if name == buildersVar {
 			r.nameNode()

@@ -6,6 +6,7 @@ import (
 	"go/constant"
 	"go/printer"
 	"go/token"
+	"math"
 	"strconv"
 )
 
@@ -45,7 +46,12 @@ func (p *Program) evalNode(env *scope, expr ast.Expr) Value {
 	case *ast.Ident:
 		return p.evalIdent(env, e)
 	case *ast.SelectorExpr:
-		return p.selector(env, e)
+		v := p.selector(env, e)
+		if fn, ok := v.(*Func); ok && fn.bound && fn.native == nil && !wantsPointer(fn) {
+			// A method value has the receiver as it is now.
+			fn.self = fn.receiver()
+		}
+		return v
 	case *ast.CompositeLit:
 		return p.composite(env, e, nil)
 	case *ast.FuncLit:
@@ -64,6 +70,8 @@ func (p *Program) evalNode(env *scope, expr ast.Expr) Value {
 			return typeValue{&Type{kind: kindPointer, elem: x.t}}
 		case Nil:
 			p.raise(e, "nil pointer dereference")
+		case *Unknown:
+			return x
 		}
 		return unknownf("%s", p.show(e))
 	case *ast.IndexExpr:
@@ -73,7 +81,7 @@ func (p *Program) evalNode(env *scope, expr ast.Expr) Value {
 	case *ast.SliceExpr:
 		return p.slice(env, e)
 	case *ast.TypeAssertExpr:
-		return unknownf("a type assertion")
+		return mix(unknownf("a type assertion"), p.eval(env, e.X))
 	case *ast.ArrayType, *ast.MapType, *ast.StructType, *ast.FuncType, *ast.InterfaceType, *ast.ChanType:
 		return typeValue{p.typeOf(env, expr)}
 	}
@@ -204,7 +212,7 @@ func (p *Program) packageName(pkg *Package, name string) *Cell {
 	env := d.file
 	if d.konst {
 		spec, env = d.value, newScope(d.file)
-		env.define("iota", &Cell{val: intValue(d.iota)})
+		env.define("iota", &Cell{val: untypedInt(d.iota)})
 	}
 	// While they are evaluated they are there, without a value.
 	own := make([]*Cell, len(d.names))
@@ -238,14 +246,81 @@ func (p *Program) member(pkg *Package, name string) (Value, bool) {
 }
 
 func (p *Program) selector(env *scope, e *ast.SelectorExpr) Value {
+	v, _, _ := p.selected(env, e)
+	return v
+}
+
+// selected returns what e denotes, and what it is selected from: the value, and
+// the variable if that is known.
+func (p *Program) selected(env *scope, e *ast.SelectorExpr) (v, x Value, c *Cell) {
 	if v := p.members[e]; v != nil {
-		return v
+		return v, nil, nil
 	}
-	x := p.eval(env, e.X)
+	if c = p.simpleCell(env, e.X); c != nil {
+		p.step(e.X)
+		x = c.Get()
+	} else {
+		x = p.eval(env, e.X)
+	}
 	pkg, ok := x.(pkgValue)
 	if !ok {
-		return p.selectFrom(x, e)
+		v = p.selectFrom(x, e)
+		_, isStruct := x.(*Struct)
+		if fn, ok := v.(*Func); ok && isStruct && fn.bound && c != nil && fn.self == x && wantsPointer(fn) {
+			fn.self = &Pointer{c}
+		}
+		return v, x, c
 	}
+	return p.exported(pkg, e), x, nil
+}
+
+// simpleCell returns the variable that an expression without effects denotes,
+// if it is one that methods may be called on.
+func (p *Program) simpleCell(env *scope, expr ast.Expr) *Cell {
+	switch e := expr.(type) {
+	case *ast.Ident:
+		for s := env; s != nil && s.many == nil; s = s.parent {
+			if c := s.get(e.Name); c != nil {
+				return c
+			}
+		}
+		p.evalIdent(env, e)
+		return p.static[e]
+	case *ast.ParenExpr:
+		return p.simpleCell(env, e.X)
+	case *ast.SelectorExpr, *ast.IndexExpr, *ast.StarExpr:
+		if !addressable(expr) {
+			return nil
+		}
+		c, _ := p.cellIn(env, expr)
+		return c
+	}
+	return nil
+}
+
+// addressable reports whether an expression may denote a variable, and
+// evaluating it has no effect.
+func addressable(expr ast.Expr) bool {
+	switch e := expr.(type) {
+	case *ast.Ident:
+		return true
+	case *ast.ParenExpr:
+		return addressable(e.X)
+	case *ast.SelectorExpr:
+		return addressable(e.X)
+	case *ast.StarExpr:
+		return addressable(e.X)
+	case *ast.IndexExpr:
+		switch e.Index.(type) {
+		case *ast.Ident, *ast.BasicLit:
+			return addressable(e.X)
+		}
+	}
+	return false
+}
+
+// exported returns what a package has under a name.
+func (p *Program) exported(pkg pkgValue, e *ast.SelectorExpr) Value {
 	v, ok := p.member(pkg.pkg, e.Sel.Name)
 	if !ok {
 		v = standard(pkg.pkg.Path, e.Sel.Name)
@@ -278,31 +353,13 @@ func (p *Program) selectFrom(x Value, e *ast.SelectorExpr) Value {
 		return unknownf("%s", p.show(e))
 	case *Pointer:
 		if s, ok := v.To.Get().(*Struct); ok {
-			if c := s.find(name); c != nil {
-				return c.Get()
-			}
-			if fn := s.Type.method(name); fn != nil {
-				return fn.bind(v)
-			}
-			if fn := s.promoted(name); fn != nil {
-				return fn
-			}
-			return s.zeroField(name)
+			return s.member(name, v)
 		}
 		if u, ok := v.To.Get().(*Unknown); ok {
 			return u
 		}
 	case *Struct:
-		if c := v.find(name); c != nil {
-			return c.Get()
-		}
-		if fn := v.Type.method(name); fn != nil {
-			return fn.bind(v)
-		}
-		if fn := v.promoted(name); fn != nil {
-			return fn
-		}
-		return v.zeroField(name)
+		return v.member(name, v)
 	case Text, Truth, Number:
 		if fn := basicType(v).method(name); fn != nil {
 			return fn.bind(v)
@@ -316,64 +373,77 @@ func (p *Program) selectFrom(x Value, e *ast.SelectorExpr) Value {
 const maxEmbedding = 20
 
 // find returns a field of s, or of what is embedded in it, or nil.
-func (s *Struct) find(name string) *Cell { return s.findIn(name, 0) }
-
-func (s *Struct) findIn(name string, depth int) *Cell {
+func (s *Struct) find(name string) *Cell {
 	if c := s.fields[name]; c != nil {
 		return c
 	}
-	if has, known := s.HasField(name); has || !known && s.fields[name] != nil {
-		return s.Field(name)
-	}
-	if s.Type == nil || depth > maxEmbedding {
-		return nil
-	}
-	for _, f := range s.Type.under().fields {
-		if !f.embedded {
-			continue
-		}
-		v := s.Field(f.name).Get()
-		if ptr, ok := v.(*Pointer); ok {
-			v = ptr.To.Get()
-		}
-		if inner, ok := v.(*Struct); ok {
-			if c := inner.findIn(name, depth+1); c != nil {
-				return c
-			}
-		}
-	}
-	return nil
+	c, _ := s.lookup(name, nil)
+	return c
 }
 
-// promoted returns a method of what is embedded in s, bound, or nil.
-func (s *Struct) promoted(name string) *Func { return s.promotedIn(name, 0) }
+// member returns a field or a bound method of s, or of what is embedded in it;
+// self is s or the pointer to it.
+func (s *Struct) member(name string, self Value) Value {
+	c, fn := s.fields[name], (*Func)(nil)
+	if c == nil {
+		c, fn = s.lookup(name, self)
+	}
+	switch {
+	case c != nil:
+		return c.Get()
+	case fn != nil:
+		return fn
+	}
+	return mix(unknownf("%s in %s", name, s.Type.Name()), self)
+}
 
-func (s *Struct) promotedIn(name string, depth int) *Func {
-	if s.Type == nil || depth > maxEmbedding {
-		return nil
+// lookup looks for a name in s, and then, level by level, in what is embedded;
+// what is there twice, or behind something that is not at hand, is not found.
+func (s *Struct) lookup(name string, self Value) (c *Cell, fn *Func) {
+	type part struct {
+		s    *Struct
+		self Value
+		typ  *Type
 	}
-	for _, f := range s.Type.under().fields {
-		if !f.embedded {
-			continue
-		}
-		c := s.Field(f.name)
-		if fn := f.typ.method(name); fn != nil {
-			if ptr, ok := c.Get().(*Pointer); ok {
-				return fn.bind(ptr)
+	level := []part{{s, self, s.Type}}
+	for depth := 0; depth < maxEmbedding && len(level) > 0 && len(level) < 1000; depth++ {
+		found := 0
+		var next []part
+		for _, x := range level {
+			if m := x.typ.method(name); m != nil {
+				fn = m.bind(x.self)
+				found++
+				continue
 			}
-			return fn.bind(&Pointer{c})
-		}
-		v := c.Get()
-		if ptr, ok := v.(*Pointer); ok {
-			v = ptr.To.Get()
-		}
-		if inner, ok := v.(*Struct); ok {
-			if fn := inner.promotedIn(name, depth+1); fn != nil {
-				return fn
+			if x.s == nil || x.s.Type == nil || x.s.Type.under().fields == nil {
+				return nil, nil
+			}
+			if has, _ := x.s.HasField(name); has {
+				c = x.s.Field(name)
+				found++
+				continue
+			}
+			for _, f := range x.s.Type.under().fields {
+				if f.embedded {
+					in := part{typ: f.typ, self: &Pointer{x.s.Field(f.name)}}
+					v := x.s.Field(f.name).Get()
+					if ptr, ok := v.(*Pointer); ok {
+						in.self, v = ptr, ptr.To.Get()
+					}
+					in.s, _ = v.(*Struct)
+					next = append(next, in)
+				}
 			}
 		}
+		if found > 0 {
+			if found > 1 {
+				return nil, nil
+			}
+			return c, fn
+		}
+		level = next
 	}
-	return nil
+	return nil, nil
 }
 
 // method returns a method of t, not bound, or nil.
@@ -396,45 +466,58 @@ func (f *Func) bind(self Value) *Func {
 	return f
 }
 
-// cellOf returns the variable that an expression denotes, or nil if that is
-// not known.
-func (p *Program) cellOf(env *scope, expr ast.Expr) *Cell {
+// cellIn returns the variable that an expression denotes; nil if that is not
+// known, and then what it may lie in.
+func (p *Program) cellIn(env *scope, expr ast.Expr) (c *Cell, in Value) {
 	switch e := ast.Unparen(expr).(type) {
 	case *ast.Ident:
-		return p.lookupCell(env, e.Name)
+		return p.lookupCell(env, e.Name), nil
 	case *ast.StarExpr:
-		if ptr, ok := p.eval(env, e.X).(*Pointer); ok {
-			return ptr.To
+		x := p.eval(env, e.X)
+		if ptr, ok := x.(*Pointer); ok {
+			return ptr.To, nil
 		}
+		return nil, x
 	case *ast.SelectorExpr:
 		x := p.eval(env, e.X)
 		if pkg, ok := x.(pkgValue); ok {
 			p.load(pkg.pkg)
-			return p.packageName(pkg.pkg, e.Sel.Name)
+			return p.packageName(pkg.pkg, e.Sel.Name), nil
 		}
+		from := x
 		if ptr, ok := x.(*Pointer); ok {
 			x = ptr.To.Get()
 		}
 		if s, ok := x.(*Struct); ok {
 			if c := s.find(e.Sel.Name); c != nil {
-				return c
+				return c, nil
 			}
-			return s.Field(e.Sel.Name)
+			if s.Type == nil { // of a type that is not at hand
+				return s.Field(e.Sel.Name), nil
+			}
 		}
+		return nil, from
 	case *ast.IndexExpr:
-		if s, ok := p.eval(env, e.X).(*Slice); ok {
-			i, known := Int(p.eval(env, e.Index))
-			switch {
-			case !known:
-				for _, c := range s.Elems {
-					p.set(c, unknownf("which element is meant by %s", p.show(e)))
-				}
-			case s.Open == nil && (i < 0 || i >= int64(len(s.Elems))):
-				p.raise(e, "index out of range")
-			case i >= 0 && i < int64(len(s.Elems)):
-				return s.Elems[i]
-			}
-		}
+		x := p.eval(env, e.X)
+		return p.elementOf(env, x, e), x
+	}
+	return nil, nil
+}
+
+// elementOf returns the element of x, a slice or an array, that e denotes, or
+// nil if that is not known.
+func (p *Program) elementOf(env *scope, x Value, e *ast.IndexExpr) *Cell {
+	i, known := Int(p.eval(env, e.Index))
+	if ptr, ok := x.(*Pointer); ok {
+		x = ptr.To.Get() // to an array
+	}
+	s, ok := x.(*Slice)
+	switch {
+	case !ok || !known:
+	case s.Open == nil && (i < 0 || i >= int64(len(s.Elems))):
+		p.raise(e, "index out of range")
+	case i >= 0 && i < int64(len(s.Elems)) && (s.Open == nil || i < int64(s.sure)):
+		return s.Elems[i]
 	}
 	return nil
 }
@@ -450,10 +533,11 @@ func (p *Program) unary(env *scope, e *ast.UnaryExpr) Value {
 		if lit, ok := ast.Unparen(e.X).(*ast.CompositeLit); ok {
 			return &Pointer{&Cell{p.composite(env, lit, nil), lit}}
 		}
-		if c := p.cellOf(env, e.X); c != nil {
+		c, in := p.cellIn(env, e.X)
+		if c != nil {
 			return &Pointer{c}
 		}
-		return unknownf("%s", p.show(e))
+		return mix(unknownf("%s", p.show(e)), in)
 	}
 	v := p.eval(env, e.X)
 	switch x := v.(type) {
@@ -463,7 +547,7 @@ func (p *Program) unary(env *scope, e *ast.UnaryExpr) Value {
 		}
 	case Number:
 		if e.Op == token.SUB || e.Op == token.ADD || e.Op == token.XOR && x.V.Kind() == constant.Int && x.Type == nil {
-			return Number{constant.UnaryOp(e.Op, x.V, 0), x.Type}
+			return number(constant.UnaryOp(e.Op, x.V, 0), x.Type)
 		}
 	}
 	return p.reason(v, e)
@@ -485,11 +569,20 @@ func (p *Program) evalBinary(env *scope, e *ast.BinaryExpr) Value {
 	// may decide.
 	why := p.reason(x, e.X)
 	var y Value
-	p.fork(why, func() flow { y = p.eval(env, e.Y); return flow{} }, func() flow { return flow{} })
+	f := p.fork(why, func() flow { y = p.eval(env, e.Y); return flow{} }, func() flow { return flow{} })
+	p.mayPanic(f)
 	if b, ok := Bool(y); ok && b == (e.Op == token.LOR) {
 		return y
 	}
 	return why
+}
+
+// mayPanic gives up where it is not known whether an expression panics and a
+// function may recover.
+func (p *Program) mayPanic(f flow) {
+	if p.recovering > 0 && f.has(panics) {
+		panic(stopping{"whether a function recovers from a panic is not known"})
+	}
 }
 
 // binary returns x op y.
@@ -535,7 +628,7 @@ func (p *Program) binaryText(op token.Token, a, b Text, node ast.Node) Value {
 
 func (p *Program) binaryNumber(op token.Token, a, b Number, node ast.Node) Value {
 	typ := typed(a.Type, b.Type)
-	whole := a.V.Kind() == constant.Int && b.V.Kind() == constant.Int
+	whole := a.V.Kind() == constant.Int && b.V.Kind() == constant.Int && typ.under().kind != kindFloat
 	switch op {
 	case token.LSS, token.LEQ, token.GTR, token.GEQ:
 		return boolValue(constant.Compare(a.V, op, b.V))
@@ -544,19 +637,25 @@ func (p *Program) binaryNumber(op token.Token, a, b Number, node ast.Node) Value
 	case token.QUO, token.REM:
 		switch {
 		case constant.Sign(b.V) == 0:
-			p.raise(nil, "division by zero")
+			if whole && typ != unknownType {
+				p.raise(nil, "division by zero")
+			}
 		case whole && op == token.QUO:
-			return Number{constant.BinaryOp(a.V, token.QUO_ASSIGN, b.V), typ} // the operator for whole numbers
+			return number(constant.BinaryOp(a.V, token.QUO_ASSIGN, b.V), typ) // the operator for whole numbers
 		case whole, op == token.QUO:
-			return Number{constant.BinaryOp(a.V, op, b.V), typ}
+			return number(constant.BinaryOp(a.V, op, b.V), typ)
 		}
 	case token.AND, token.OR, token.XOR, token.AND_NOT:
 		if whole {
-			return Number{constant.BinaryOp(a.V, op, b.V), typ}
+			return number(constant.BinaryOp(a.V, op, b.V), typ)
 		}
 	case token.SHL, token.SHR:
 		if n, ok := Int(b); ok && a.V.Kind() == constant.Int && n >= 0 && n < 512 {
-			return number(constant.Shift(a.V, op, uint(n)), a.Type)
+			v := constant.Shift(a.V, op, uint(n))
+			if a.Type == nil && b.Type != nil && constant.BitLen(v) > 7 {
+				return unknownf("a shift whose type is not known")
+			}
+			return number(v, a.Type)
 		}
 	}
 	return unknownf("an operation that is not understood")
@@ -576,10 +675,38 @@ const maxText = 1 << 20
 // number returns a number that was computed, if it is one that a program could
 // hold: where it would overflow it is unknown.
 func number(v constant.Value, typ *Type) Value {
+	if typ != nil {
+		switch t := typ.under(); t.kind {
+		case kindInt:
+		case kindFloat:
+			if v = rounded(v, t.bits); v == nil {
+				return unknownf("a number that overflows")
+			}
+			return Number{v, typ}
+		default:
+			return unknownf("a number of a type that is not known")
+		}
+	}
 	if v.Kind() == constant.Int && !fits(v, typ.under()) {
 		return unknownf("a number that overflows")
 	}
 	return Number{v, typ}
+}
+
+// rounded returns a number as a floating-point variable holds it, or nil.
+func rounded(v constant.Value, bits int) constant.Value {
+	v = constant.ToFloat(v)
+	if v.Kind() != constant.Float {
+		return nil
+	}
+	f, _ := constant.Float64Val(v)
+	if bits == 32 {
+		f = float64(float32(f))
+	}
+	if math.IsInf(f, 0) || f == 0 && constant.Sign(v) != 0 {
+		return nil
+	}
+	return constant.ToFloat(constant.MakeFloat64(f))
 }
 
 // fits reports whether a whole number is one of a type; of an untyped constant
@@ -614,13 +741,18 @@ func (p *Program) index(env *scope, e *ast.IndexExpr) Value {
 		i, ok := Int(p.eval(env, e.Index))
 		switch {
 		case !ok:
-			return unknownf("%s", p.show(e))
+			return mix(unknownf("%s", p.show(e)), v)
 		case v.Open == nil && (i < 0 || i >= int64(len(v.Elems))):
 			p.raise(e, "index out of range")
-		case i >= 0 && i < int64(len(v.Elems)):
+		case i >= 0 && i < int64(len(v.Elems)) && (v.Open == nil || i < int64(v.sure)):
 			return v.Elems[i].Get()
 		}
-		return firstUnknown(v.Open)
+		return mix(firstUnknown(v.Open), v)
+	case *Pointer:
+		if c := p.elementOf(env, v, e); c != nil {
+			return c.Get()
+		}
+		return mix(unknownf("%s", p.show(e)), v)
 	case Text:
 		if i, ok := Int(p.eval(env, e.Index)); ok {
 			if i < 0 || i >= int64(len(v.S)) {
@@ -647,22 +779,24 @@ func (p *Program) index(env *scope, e *ast.IndexExpr) Value {
 
 // mapIndex returns m[key], and whether it is there.
 func (p *Program) mapIndex(m *Map, key Value) (v, found Value) {
-	k := keyOf(key)
+	k := m.keyOf(key)
 	if k.kind == 0 {
-		u := firstUnknown(key)
+		u := mix(firstUnknown(key), m)
 		return u, u
 	}
 	e := m.entries[k]
 	switch {
 	case m.Open != nil:
-		return m.Open, m.Open
+		u := mix(m.Open, m)
+		return u, u
 	case e == nil:
 		if m.Type == nil {
 			return unknownf("the zero value of a map whose type is not at hand"), boolValue(false)
 		}
 		return m.Type.under().elem.zero(), boolValue(false)
 	case e.Maybe != nil:
-		return e.Maybe, e.Maybe
+		u := mix(e.Maybe, m)
+		return u, u
 	}
 	return e.Cell.Get(), boolValue(true)
 }
@@ -685,20 +819,40 @@ func (p *Program) slice(env *scope, e *ast.SliceExpr) Value {
 	case isSlice && s.Open == nil:
 		length = len(s.Elems)
 	default:
-		return firstUnknown(x)
+		return mix(firstUnknown(x), x)
 	}
 	low, ok1 := bound(e.Low, 0)
 	high, ok2 := bound(e.High, length)
 	switch {
 	case !ok1 || !ok2:
-		return unknownf("%s", p.show(e))
+		return mix(unknownf("%s", p.show(e)), x)
 	case low < 0 || high < low || high > length:
 		p.raise(e, "slice bounds out of range")
 	}
 	if isText {
 		return Text{text[low:high], x.(Text).Type}
 	}
-	return &Slice{Type: s.Type, Elems: s.Elems[low:high:high]}
+	typ := s.Type
+	if under := typ.under(); under.kind == kindArray {
+		typ = &Type{kind: kindSlice, elem: under.elem}
+	}
+	out := &Slice{Type: typ, Elems: s.Elems[low:high:high], held: true}
+	if e.Max == nil {
+		out.roomy = s.roomy || high < length
+		out.behind = append(append(out.behind, s.Elems[high:]...), s.behind...)
+	} else {
+		p.eval(env, e.Max)
+		out.roomy = true
+		out.behind = append(append(out.behind, s.Elems[high:]...), s.behind...)
+	}
+	s.held = true
+	if s.roomy && high == length {
+		if s.tail == nil {
+			s.tail = &tail{}
+		}
+		out.tail = s.tail
+	}
+	return out
 }
 
 // composite evaluates a composite literal; typ is its type where the literal
@@ -797,8 +951,16 @@ func convertTo(v Value, typ *Type) Value {
 	}
 	switch typ.under().kind {
 	case kindBool, kindInt, kindFloat, kindString:
-	case kindInterface, kindUnknown:
-		return v
+	case kindInterface:
+		if n, ok := v.(Nil); ok {
+			if n.Type != nil && n.Type.under().kind != kindInterface {
+				return unknownf("an interface that holds nil")
+			}
+			return Nil{typ}
+		}
+		return withDefault(v)
+	case kindUnknown:
+		return vague(v)
 	default:
 		if n, ok := v.(Nil); ok && n.Type == nil {
 			return Nil{typ}
@@ -816,7 +978,26 @@ func convertTo(v Value, typ *Type) Value {
 		}
 	case Number:
 		if b.Type == nil {
-			return Number{b.V, typ}
+			return number(b.V, typ)
+		}
+	}
+	return v
+}
+
+// vague gives an untyped constant some type that is not known.
+func vague(v Value) Value {
+	switch b := v.(type) {
+	case Text:
+		if b.Type == nil {
+			return Text{b.S, unknownType}
+		}
+	case Truth:
+		if b.Type == nil {
+			return Truth{b.B, unknownType}
+		}
+	case Number:
+		if b.Type == nil {
+			return Number{b.V, unknownType}
 		}
 	}
 	return v
@@ -837,9 +1018,9 @@ func withDefault(v Value) Value {
 		switch {
 		case b.Type != nil:
 		case b.V.Kind() == constant.Int:
-			return Number{b.V, intType}
+			return number(b.V, intType)
 		default:
-			return Number{b.V, basicTypes["float64"]}
+			return number(b.V, basicTypes["float64"])
 		}
 	}
 	return v
@@ -897,7 +1078,7 @@ func (p *Program) mapLit(env *scope, lit *ast.CompositeLit, typ *Type) Value {
 		}
 		key := p.element(env, kv.Key, under.key)
 		v := p.element(env, kv.Value, under.elem)
-		k := keyOf(key)
+		k := m.keyOf(key)
 		if k.kind == 0 {
 			m.Open = firstUnknown(key)
 			continue

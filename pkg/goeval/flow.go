@@ -93,7 +93,7 @@ func merge(a, b Value, why *Unknown) Value {
 	case a != nil && b != nil && same(a, b):
 		return a
 	}
-	return why
+	return mix(why, a, b)
 }
 
 // fork goes two ways of which it is not known which one is gone. One that
@@ -102,6 +102,7 @@ func (p *Program) fork(why *Unknown, a, b func() flow) flow {
 	fa, ea := p.way(a)
 	fb, eb := p.way(b)
 	switch {
+	case p.recovering > 0: // it may go on after a panic
 	case onlyPanics(fa):
 		p.apply(eb)
 		return fb
@@ -112,15 +113,31 @@ func (p *Program) fork(why *Unknown, a, b func() flow) flow {
 	f := flow{exits: either(fa.exits, fb.exits, why), why: why}
 	switch {
 	case fa.ends() && !fb.ends():
+		f.alt = ea.beside(eb)
 		p.apply(eb)
-		f.alt = ea
 	case fb.ends() && !fa.ends():
+		f.alt = eb.beside(ea)
 		p.apply(ea)
-		f.alt = eb
 	default:
 		p.join(ea, eb, why)
 	}
 	return f
+}
+
+// beside returns e with the old values, which are there now, of what only the
+// other way changes.
+func (e effect) beside(other effect) effect {
+	for c := range other.cells {
+		if _, ok := e.cells[c]; !ok {
+			e.cells[c] = c.val
+		}
+	}
+	for k := range other.entries {
+		if _, ok := e.entries[k]; !ok {
+			e.entries[k] = k.m.entries[k.key]
+		}
+	}
+	return e
 }
 
 func onlyPanics(f flow) bool { return len(f.exits) == 1 && f.exits[0].kind == panics }
@@ -129,6 +146,8 @@ func onlyPanics(f flow) bool { return len(f.exits) == 1 && f.exits[0].kind == pa
 func (p *Program) way(run func() flow) (f flow, e effect) {
 	j := p.begin()
 	f = p.catch(run)
+	p.join(f.alt, effect{}, f.why)
+	f.alt = effect{}
 	return f, p.end(j)
 }
 

@@ -6,7 +6,9 @@
 // go/constant. It never guesses: what hangs on the environment, on packages
 // that are not at hand or on what it does not understand is Unknown, with the
 // reason; where a condition is unknown both ways are gone, and what differs
-// afterwards is unknown, or an entry that may be missing. Packages of the same
+// afterwards is unknown, or an entry that may be missing. What code that is not
+// at hand gets hold of, what depends on the order of a map, and elements that
+// two slices may share are unknown too. Packages of the same
 // module are read from their source where a file lies in its module; of others
 // a few pure functions of the standard library are known. Nothing is executed,
 // and every evaluation ends: see Options.
@@ -73,14 +75,27 @@ type Program struct {
 	mod      *module
 	pkgs     map[string]*Package // by import path
 	main     *Package
+	file     *ast.File // that was loaded
 	journals []*journal
 	calls    []*ast.CallExpr
 	literals map[*ast.BasicLit]Value
 	static   map[*ast.Ident]*Cell        // what names of package level stand for
 	members  map[*ast.SelectorExpr]Value // functions and types of packages
+	escaped  map[*Cell]*Unknown          // variables that code not at hand may change at any time
+	opened   []*Map                      // maps in the order in which Open was set
+	twins    map[*Cell][]*Cell           // variables that may be the same one
+	deferred []deferred                  // calls of the functions under way
+	defers   map[*ast.BlockStmt]defers   // what is known of the bodies of functions
 	steps    int
-	nodes    int // how deep expressions and statements nest now
-	topLevel bool
+	blurs    int // loops within loops of unknown length now
+	// recovering counts the functions under way that may recover from a panic.
+	recovering int
+	dropped    ast.Expr         // the first argument of an append whose result it gets
+	exposing   []*ast.BlockStmt // functions given away whose effects are being found out
+	orders     int              // ranges over maps that are tried in several orders now
+	frame      int              // journals that were open when the innermost function with defers began
+	nodes      int              // how deep expressions and statements nest now
+	topLevel   bool
 }
 
 // Package is a package of a Program.
@@ -96,6 +111,8 @@ type Package struct {
 	inits   []*ast.FuncDecl
 	files   map[*ast.File]*scope // imports
 	started bool
+	partial bool // a file was left out that may be part of it
+	opening bool // something in such a file is run when the program starts
 }
 
 // scope is a set of names within another.
@@ -181,7 +198,7 @@ func Load(name string, src []byte, opts Options) (*Program, scanner.ErrorList, e
 	if opts.MaxNodes == 0 {
 		opts.MaxNodes = 10000
 	}
-	p := &Program{Fset: token.NewFileSet(), text: src, opts: opts, pkgs: map[string]*Package{}, literals: map[*ast.BasicLit]Value{}, static: map[*ast.Ident]*Cell{}, members: map[*ast.SelectorExpr]Value{}}
+	p := &Program{Fset: token.NewFileSet(), text: src, opts: opts, pkgs: map[string]*Package{}, literals: map[*ast.BasicLit]Value{}, static: map[*ast.Ident]*Cell{}, members: map[*ast.SelectorExpr]Value{}, defers: map[*ast.BlockStmt]defers{}}
 	file, err := parser.ParseFile(p.Fset, name, src, parser.ParseComments|parser.SkipObjectResolution|parser.AllErrors)
 	var problems scanner.ErrorList
 	if err != nil && !errors.As(err, &problems) {
@@ -193,10 +210,16 @@ func Load(name string, src []byte, opts Options) (*Program, scanner.ErrorList, e
 	p.main = newPackage("")
 	p.mod = findModule(name)
 	files := []*ast.File{file}
+	p.file = file
 	if p.mod != nil {
 		dir := filepath.Dir(name)
 		p.main.Path = p.mod.pathOf(dir)
-		files = append(files, p.siblings(dir, filepath.Base(name), file.Name.Name)...)
+		more, partial, opening := p.siblings(dir, filepath.Base(name), file.Name.Name)
+		files = append(files, more...)
+		p.main.partial, p.main.opening = partial, opening
+		slices.SortFunc(files, func(a, b *ast.File) int { // as they are compiled
+			return strings.Compare(filepath.Base(p.Fset.Position(a.Package).Filename), filepath.Base(p.Fset.Position(b.Package).Filename))
+		})
 	}
 	p.pkgs[p.main.Path] = p.main
 	p.main.add(p, files)
@@ -240,7 +263,7 @@ func (p *Program) Maps() []*Map {
 }
 
 // File returns the syntax tree of the file that was loaded.
-func (p *Program) File() *ast.File { return p.main.Files[0] }
+func (p *Program) File() *ast.File { return p.file }
 
 func newPackage(path string) *Package {
 	pkg := &Package{
@@ -310,7 +333,7 @@ func (pkg *Package) addGen(p *Program, env *scope, d *ast.GenDecl) {
 			if s.Name != nil {
 				name = s.Name.Name
 			}
-			if name != "." {
+			if name != "." && name != "_" {
 				env.define(name, &Cell{val: pkgValue{p.importPath(path)}})
 			}
 		case *ast.TypeSpec:

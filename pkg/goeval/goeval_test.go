@@ -4,8 +4,10 @@ import (
 	"go/scanner"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestAsTheProgram evaluates programs, and runs them: what the evaluator knows
@@ -31,6 +33,57 @@ func TestAsTheProgram(t *testing.T) {
 			}
 			if len(got) != len(want) {
 				t.Errorf("%d lines, the program prints %d", len(got), len(want))
+			}
+		})
+	}
+}
+
+// TestNeverWrong evaluates programs of which not everything can be known, and
+// runs them, with MAYBE set and without: a string in Out that is known is what
+// the program prints in either case.
+func TestNeverWrong(t *testing.T) {
+	files, err := filepath.Glob("testdata/vague/*/main.go")
+	if err != nil || len(files) == 0 {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		name := filepath.Base(filepath.Dir(file))
+		t.Run(name, func(t *testing.T) {
+			bin := filepath.Join(t.TempDir(), name)
+			build := exec.CommandContext(t.Context(), "go", "build", "-o", bin, ".")
+			build.Dir = filepath.Dir(file)
+			if out, err := build.CombinedOutput(); err != nil {
+				t.Fatalf("go build: %v\n%s", err, out)
+			}
+			p, _ := load(t, file, nil)
+			got := lines(t, p)
+			known := 0
+			for _, maybe := range []string{"", "yes"} {
+				cmd := exec.CommandContext(t.Context(), bin)
+				cmd.Env = []string{"MAYBE=" + maybe}
+				out, err := cmd.CombinedOutput()
+				if err != nil {
+					t.Fatalf("%v\n%s", err, out)
+				}
+				want := strings.Split(strings.TrimSuffix(string(out), "\n"), "\n")
+				if slices.Contains(got, "...") || len(got) == 1 && got[0] == "?" {
+					continue
+				}
+				for i, line := range want {
+					switch {
+					case i >= len(got):
+						t.Errorf("line %d is missing: %q", i+1, line)
+					case got[i] == "?":
+					case got[i] != line:
+						t.Errorf("MAYBE=%q, line %d: the program prints %q, evaluated it is %q", maybe, i+1, line, got[i])
+					default:
+						known++
+					}
+				}
+			}
+			t.Logf("%d known of %d", known/2, len(got))
+			if testing.Verbose() {
+				t.Logf("%q", got)
 			}
 		})
 	}
@@ -203,6 +256,41 @@ func TestBounds(t *testing.T) {
 	}
 }
 
+// Conditions that are not known, however many there are and however they nest,
+// do not take long.
+func TestCost(t *testing.T) {
+	repeat := func(n int, open, inner, end string) string {
+		return strings.Repeat(open, n) + inner + strings.Repeat(end, n)
+	}
+	const maybe = `os.Getenv("X") != ""`
+	for _, tt := range []struct{ name, body string }{
+		{"conditions within conditions", repeat(100, "if "+maybe+" { n++\n", "n = 2", "} else { m++ }\n")},
+		{"conditions after conditions", repeat(300, "if "+maybe+" { n++; return }\n", "n = 2", "")},
+		{"loops within loops", repeat(30, "for "+maybe+" { n++\n", "m++", "}\n")},
+		{"ranges within ranges", repeat(30, "for range elsewhere.List { n++\n", "m++", "}\n")},
+		{"loops with many ways out", repeat(20, "for range 5 { if "+maybe+" { break }; n++\n", "m++", "}\n")},
+		{"switches", repeat(30, "switch os.Getenv(\"X\") { case \"a\": n++; case \"b\": m++; return; default:\n", "n = 2", "}\n")},
+		{"ranges over maps", repeat(20, "for range table { n++\n", "m++", "}\n")},
+		{"calls of calls", "x := elsewhere.A" + strings.Repeat("(n).B", 60) + "(m); _ = x"},
+		{"recursion", "rec(100)"},
+		{"closures", repeat(25, "elsewhere.Do(func() { n++\n", "m++", "})\n")},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			start := time.Now()
+			p, problems, err := Load("p.go", []byte("package p\nimport (\"os\"; \"example.org/elsewhere\")\nvar n, m int\nvar table = map[string]int{\"a\": 1, \"b\": 2}\nfunc rec(n int) { if "+maybe+" { rec(n-1); rec(n-1) } }\nfunc init() {\n"+tt.body+"\n}\n"), Options{MaxSteps: 2e6})
+			if err != nil || len(problems) > 0 {
+				t.Fatal(problems, err)
+			}
+			p.Run()
+			took := time.Since(start)
+			t.Logf("%v, %d steps %s", took, p.steps, p.Stopped)
+			if took > 20*time.Second {
+				t.Errorf("it takes %v", took)
+			}
+		})
+	}
+}
+
 // A variable that depends on itself is unknown, not an endless recursion.
 func TestCircle(t *testing.T) {
 	p, _ := load(t, "p.go", []byte("package p\nvar a = b\nvar b = a\nvar Out = []string{a, \"x\"}\n"))
@@ -218,7 +306,18 @@ func FuzzRun(f *testing.F) {
 	f.Add("var a, b = f()\nfunc f() (int, error) { return 1, nil }\nvar c = [...]int{5: 1}\nvar d = c[a:]\nvar e = &d[0]")
 	f.Add("func g[T any](x ...T) T { var t T; for _, v := range x { t = v }; return t }\nvar y = g(1, 2)\nconst ( k = iota; l )\nvar z = map[int]string{k: \"a\", l: \"b\"}[1]")
 	f.Add("var s = strings.Map(func(r rune) rune { return r + 1 }, \"abc\")[1:2] + string(rune(65))\nvar q = -1 / 0\nvar w = 1 << 600 >> 600")
+	f.Add("var a = make([]int, 1, 5)\nvar b, c = append(a, 1), append(a, 2)\nvar d = append(b[:1], 3)\nfunc init() { b[0], a = 2, a[:0]; a = append(a, d...); p := &a[0]; *p = 1 }")
+	f.Add("type L []string\nfunc (l *L) add(s string) { *l = append(*l, s) }\nvar l L\nfunc init() { l.add(os.Args[0]); f := l.add; f(\"x\"); p := &l; if len(l) > len(os.Args) { p = nil }; (*p)[0] = \"y\" }")
+	f.Add("func f() (s string) { defer func() { if recover() != nil { s = \"r\" } }(); if len(os.Args) > 1 { panic(s) }; for { return s } }\nvar x = f()\nfunc g(n int) { defer g(n - 1); go g(n) }")
+	f.Add("var m = map[string]*int{\"a\": new(int), \"b\": nil}\nfunc f() string { for k, v := range m { if v != nil { *v++; return k }; delete(m, k); m[k+k] = v }; return \"\" }\nvar x = f()")
+	f.Add("type A struct{ B; *C }\ntype B struct{ C }\ntype C struct{ x int; a *A }\nfunc (c *C) set() { c.x++; c.a.set() }\nvar a A\nfunc init() { a.set(); a.B.C = C{x: 1}; a.C = &a.B.C; a.a = &a; os.Exit(a.x); a.C.a.B.x = 3 }")
+	f.Add("func init() { for i := 0; i < len(os.Args); i++ { defer func() { i++ }(); switch x := any(i).(type) { case int: fallthrough; case string: _ = x; continue; default: break } } }")
 	f.Fuzz(func(t *testing.T, body string) {
+		defer func(start time.Time) {
+			if took := time.Since(start); took > 10*time.Second {
+				t.Errorf("it takes %v", took)
+			}
+		}(time.Now())
 		p, _, err := Load("p.go", []byte("package p\nimport (\"fmt\"; \"os\"; \"strings\")\n"+body), Options{MaxSteps: 20000})
 		if err != nil {
 			return

@@ -21,6 +21,29 @@ type effect struct {
 
 // set gives a variable a new value.
 func (p *Program) set(c *Cell, v Value) {
+	if p.escaped != nil {
+		if why := p.escaped[c]; why != nil {
+			if v != Value(why) {
+				p.exposed(v, why, true)
+			}
+			v = why
+		}
+	}
+	p.change(c, v)
+}
+
+// change is set whatever else may change c.
+func (p *Program) change(c *Cell, v Value) {
+	if p.twins != nil {
+		for _, t := range p.twins[c] {
+			p.put(t, mix(unknownf("whether two slices share their elements"), v, t.val))
+		}
+	}
+	p.put(c, v)
+}
+
+// put is set for c alone.
+func (p *Program) put(c *Cell, v Value) {
 	for _, j := range p.journals {
 		if _, ok := j.cells[c]; !ok {
 			j.cells[c] = c.val
@@ -118,7 +141,7 @@ func (p *Program) join(a, b effect, why *Unknown) {
 		if x != nil && y != nil && same(x, y) {
 			p.set(c, x)
 		} else {
-			p.set(c, why)
+			p.set(c, mix(why, x, y))
 		}
 	}
 	for k := range union(a.entries, b.entries) {
@@ -133,7 +156,7 @@ func (p *Program) join(a, b effect, why *Unknown) {
 		default:
 			e := *x
 			if !same(x.Cell.Get(), y.Cell.Get()) {
-				e.Cell = &Cell{why, x.Cell.Node}
+				e.Cell = &Cell{mix(why, x.Cell.Get(), y.Cell.Get()), x.Cell.Node}
 			}
 			if e.Maybe == nil {
 				e.Maybe = y.Maybe

@@ -3,7 +3,9 @@ package goeval
 import (
 	"fmt"
 	"go/ast"
+	"maps"
 	"slices"
+	"strings"
 )
 
 // panicking unwinds the evaluator to the next place that catches it.
@@ -41,6 +43,7 @@ func (p *Program) Run() {
 // guarded calls f and notes if the evaluation was given up in it.
 func (p *Program) guarded(f func()) {
 	depth, calls := len(p.journals), len(p.calls)
+	blurs, recovering, frame, deferred, exposing, orders := p.blurs, p.recovering, p.frame, len(p.deferred), len(p.exposing), p.orders
 	defer func() {
 		switch r := recover().(type) {
 		case nil:
@@ -56,6 +59,8 @@ func (p *Program) guarded(f func()) {
 			p.end(p.journals[depth])
 		}
 		p.calls, p.nodes = p.calls[:calls], 0
+		p.blurs, p.recovering, p.frame, p.deferred = blurs, recovering, frame, p.deferred[:deferred]
+		p.exposing, p.orders = p.exposing[:exposing], orders
 	}()
 	f()
 }
@@ -73,6 +78,12 @@ func (p *Program) note(r panicking) {
 func (p *Program) initialize(pkg *Package) {
 	defer func(saved bool) { p.topLevel = saved }(p.topLevel)
 	p.topLevel = pkg == p.main
+	// First what it imports: its init functions may change what others have.
+	for _, f := range pkg.Files {
+		for _, spec := range f.Imports {
+			p.load(p.importPath(strings.Trim(spec.Path.Value, "`\"")))
+		}
+	}
 	for _, f := range pkg.Files {
 		for _, d := range f.Decls {
 			if g, ok := d.(*ast.GenDecl); ok {
@@ -85,6 +96,9 @@ func (p *Program) initialize(pkg *Package) {
 				}
 			}
 		}
+	}
+	if pkg.opening {
+		defer p.spoilAll(pkg, unknownf("what the init functions in a file do that is for some platforms only"))
 	}
 	for i, fn := range pkg.inits {
 		if fn.Body == nil {
@@ -135,7 +149,7 @@ func (p *Program) execTop(env *scope, stmts []ast.Stmt) {
 			rest := stmts[i+1:]
 			j := p.begin()
 			p.execTop(env, rest)
-			p.join(effect{}, p.end(j), why)
+			p.join(f.alt, p.end(j), why)
 			return
 		}
 	}
@@ -207,6 +221,7 @@ func (p *Program) Call(fn *Func, maxSteps int, args ...Value) (result Value) {
 	result = unknownf("it does not return")
 	saved, steps, top, stopped, nodes := p.opts.MaxSteps, p.steps, p.topLevel, p.Stopped, p.nodes
 	p.topLevel, p.opts.MaxSteps = false, min(p.steps+maxSteps, p.opts.MaxSteps+maxSteps)
+	escaped, opened := maps.Clone(p.escaped), len(p.opened)
 	j := p.begin()
 	p.guarded(func() {
 		result = p.call(fn, args, nil)
@@ -217,6 +232,10 @@ func (p *Program) Call(fn *Func, maxSteps int, args ...Value) (result Value) {
 	if slices.Contains(p.journals, j) {
 		p.end(j)
 	}
+	for _, m := range p.opened[opened:] {
+		m.Open = nil
+	}
+	p.escaped, p.opened = escaped, p.opened[:opened]
 	p.opts.MaxSteps, p.steps, p.topLevel, p.Stopped, p.nodes = saved, steps, top, stopped, nodes
 	return result
 }

@@ -1,6 +1,7 @@
 package goeval
 
 import (
+	"errors"
 	"fmt"
 	"go/ast"
 	"go/constant"
@@ -17,7 +18,7 @@ import (
 var seqType = &Type{kind: kindSlice, elem: stringType}
 
 // durationType is time.Duration.
-var durationType = &Type{name: "Duration", base: &Type{kind: kindInt}}
+var durationType = &Type{name: "Duration", base: &Type{kind: kindInt, bits: 64, signed: true}}
 
 // pure are functions of the standard library that are called as they are:
 // their parameters and results are strings, bools, numbers and slices of
@@ -46,7 +47,7 @@ var natives map[string]*Func
 
 func init() {
 	special := map[string]nativeFunc{
-		"fmt.Sprintf": sprintf, "fmt.Sprint": sprint, "fmt.Errorf": sprintf, "errors.New": sprint,
+		"fmt.Sprintf": sprintf, "fmt.Sprint": sprint, "fmt.Errorf": errorf, "errors.New": newError,
 		"strconv.Atoi": atoi, "strings.Repeat": repeat, "strings.SplitSeq": splitSeq, "strings.FieldsSeq": fieldsSeq,
 		"slices.Contains": contains, "slices.Index": indexOf, "slices.Clone": clone, "slices.Sort": sortSlice,
 		"sort.Strings": sortSlice, "sort.Ints": sortSlice, "strings.Map": mapText,
@@ -221,29 +222,62 @@ func stringSlice(list []string, t *Type) Value {
 
 // plain returns a value as fmt prints it with %v and its like.
 func plain(v Value) (any, bool) {
+	if printsItself(basicType(v)) {
+		return nil, false
+	}
 	switch v := v.(type) {
 	case Text:
+		if v.Type == errorType {
+			return errors.New(v.S), true
+		}
 		return v.S, true
 	case Truth:
 		return v.B, true
 	case Number:
+		isFloat := v.V.Kind() == constant.Float
+		if v.Type != nil {
+			isFloat = v.Type.under().kind == kindFloat
+		}
+		if isFloat {
+			f, _ := constant.Float64Val(v.V)
+			if v.Type != nil && v.Type.under().bits == 32 {
+				return float32(f), true
+			}
+			return f, true
+		}
 		if n, ok := Int(v); ok {
 			if v.Type == durationType {
 				return time.Duration(n), true
 			}
 			return n, true
 		}
-		if v.V.Kind() == constant.Float {
-			f, _ := constant.Float64Val(v.V)
-			return f, true
-		}
 	case Nil:
-		return nil, true
+		switch {
+		case v.Type == nil || printsItself(v.Type):
+		case v.Type.under().kind == kindInterface:
+			return nil, true
+		case v.Type.under().kind == kindSlice && !printsItself(v.Type.under().elem):
+			return []string(nil), true
+		}
 	case *Slice:
+		for _, c := range v.Elems {
+			if t := basicType(c.Get()); t == errorType || printsItself(t) {
+				return nil, false
+			}
+		}
 		list, ok := texts(v)
-		return list, ok
+		return list, ok && !printsItself(v.Type)
 	}
 	return nil, false
+}
+
+// printsItself reports whether values of a type have methods that fmt calls,
+// or may have.
+func printsItself(t *Type) bool {
+	if t == nil || t == errorType {
+		return false
+	}
+	return t == unknownType || t.name != "" && (t.method("String") != nil || t.method("Error") != nil || t.method("Format") != nil)
 }
 
 func plainArgs(p *Program, args []Value) ([]any, *Unknown) {
@@ -270,27 +304,56 @@ func sprintf(p *Program, args []Value, _ ast.Node) Value {
 	if len(list) > 0 {
 		format, ok = list[0].(string)
 	}
-	// %T and %p tell of types that are not kept; widths could fill the memory.
-	if !ok || strings.Contains(format, "%T") || strings.Contains(format, "%p") || strings.Contains(format, "%#") || wide(format) {
+	if !ok || special(format) {
 		return unknownf("what fmt.Sprintf formats")
 	}
-	return textOf(fmt.Sprintf(format, list[1:]...))
+	text := fmt.Sprintf(format, list[1:]...)
+	if strings.Contains(text, "%!") { // a mistake, which is told with the type
+		return unknownf("what fmt.Sprintf formats")
+	}
+	return textOf(text)
 }
 
-// wide reports whether a format has a width of more than three digits, or one
-// that is an argument.
-func wide(format string) bool {
-	digits := 0
+// errorf is fmt.Errorf.
+func errorf(p *Program, args []Value, _ ast.Node) Value {
+	if len(args) > 0 {
+		if format, ok := args[0].(Text); ok {
+			// %w prints as %v does.
+			args = append([]Value{Text{strings.ReplaceAll(format.S, "%w", "%v"), format.Type}}, args[1:]...)
+		}
+	}
+	return asError(sprintf(p, args, nil))
+}
+
+// newError is errors.New.
+func newError(p *Program, args []Value, _ ast.Node) Value { return asError(first(args)) }
+
+func asError(v Value) Value {
+	if text, ok := v.(Text); ok {
+		return Text{text.S, errorType}
+	}
+	return firstUnknown(v)
+}
+
+// special reports whether a format has a verb or flag that tells of types,
+// which are not kept, or a width that could fill the memory.
+func special(format string) bool {
+	inVerb, digits := false, 0
 	for _, r := range format {
 		switch {
-		case r == '*':
+		case r == '%':
+			inVerb, digits = !inVerb, 0
+		case !inVerb:
+		case strings.ContainsRune("#*Tp", r):
 			return true
 		case r >= '0' && r <= '9':
 			if digits++; digits > 3 {
 				return true
 			}
-		default:
+		case strings.ContainsRune("+- .[]", r):
 			digits = 0
+		default:
+			inVerb = false
 		}
 	}
 	return false
@@ -312,9 +375,9 @@ func atoi(p *Program, args []Value, _ ast.Node) Value {
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil {
-		return tuple{intValue(n), textOf(err.Error())}
+		return tuple{intValue(n), Text{err.Error(), errorType}}
 	}
-	return tuple{intValue(n), Nil{}}
+	return tuple{intValue(n), Nil{anyType}}
 }
 
 func first(args []Value) Value {
@@ -374,6 +437,8 @@ func find(args []Value) (int, *Unknown) {
 		switch {
 		case !known:
 			doubt = firstUnknown(c.Get(), args[1])
+		case eq && doubt == nil && s.Open != nil && i >= s.sure:
+			return i, s.Open
 		case eq && doubt == nil:
 			return i, nil
 		case eq:
@@ -407,7 +472,7 @@ func clone(p *Program, args []Value, _ ast.Node) Value {
 	if !ok {
 		return first(args)
 	}
-	c := &Slice{Type: s.Type, Open: s.Open}
+	c := &Slice{Type: s.Type, Open: s.Open, sure: s.sure, roomy: true}
 	for _, e := range s.Elems {
 		c.Elems = append(c.Elems, &Cell{copyOf(e.Get()), e.Node})
 	}
@@ -418,16 +483,17 @@ func clone(p *Program, args []Value, _ ast.Node) Value {
 func sortSlice(p *Program, args []Value, _ ast.Node) Value {
 	s, ok := first(args).(*Slice)
 	if !ok {
+		p.exposed(first(args), unknownf("the order of a slice"), false)
 		return tuple{}
 	}
 	list, ok := texts(s)
 	if !ok {
-		p.exposed(s, unknownf("the order of a slice"), 0)
+		p.exposed(s, unknownf("the order of a slice"), false)
 		return tuple{}
 	}
 	slices.Sort(list)
 	for i, text := range list {
-		p.set(s.Elems[i], Text{text, stringType})
+		p.set(s.Elems[i], Text{text, basicType(s.Elems[i].val)})
 	}
 	return tuple{}
 }
@@ -455,5 +521,5 @@ func mapText(p *Program, args []Value, node ast.Node) Value {
 	return textOf(out.String())
 }
 
-// textOf returns an untyped string.
-func textOf(s string) Text { return Text{S: s} }
+// textOf returns a string.
+func textOf(s string) Text { return Text{s, stringType} }

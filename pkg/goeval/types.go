@@ -67,6 +67,7 @@ func (t *Type) under() *Type {
 var (
 	unknownType = &Type{}
 	anyType     = &Type{kind: kindInterface}
+	errorType   = &Type{kind: kindInterface} // of the text of an error
 	stringType  = &Type{kind: kindString}
 	intType     = &Type{kind: kindInt, bits: 64, signed: true}
 	byteType    = &Type{kind: kindInt, bits: 8}
@@ -82,7 +83,7 @@ var basicTypes = map[string]*Type{
 	"int": intType, "int8": {kind: kindInt, bits: 8, signed: true}, "int16": {kind: kindInt, bits: 16, signed: true},
 	"int32": runeType, "int64": {kind: kindInt, bits: 64, signed: true},
 	"uint": {kind: kindInt, bits: 64}, "uint8": byteType, "uint16": {kind: kindInt, bits: 16}, "uint32": {kind: kindInt, bits: 32}, "uint64": {kind: kindInt, bits: 64},
-	"float32": {kind: kindFloat}, "float64": {kind: kindFloat},
+	"float32": {kind: kindFloat, bits: 32}, "float64": {kind: kindFloat},
 }
 
 // zero returns the zero value of t.

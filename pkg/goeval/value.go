@@ -16,6 +16,8 @@ type Value interface{ value() }
 // Unknown is a value that cannot be told from the source.
 type Unknown struct {
 	Why string // what it hangs on, such as "os.Getenv" or the package that is not at hand
+
+	may []Value // what it may refer to, so that writing through it is seen there
 }
 
 // Text is a string. Of this and the two below, Type is nil for an untyped
@@ -63,6 +65,15 @@ type Slice struct {
 	Elems []*Cell
 	// Open is set if there may be other elements.
 	Open *Unknown
+
+	// roomy is set if the backing array may have room behind the elements,
+	// behind are those that are known there; held if another variable has the
+	// slice too; tail is what was appended.
+	roomy, held bool
+	// sure is, if Open is set, how many elements are at the start for sure.
+	sure   int
+	behind []*Cell
+	tail   *tail
 }
 
 // Map is a map. Its entries are in the order in which they were added.
@@ -140,37 +151,56 @@ func (c *Cell) Get() Value {
 	return c.val
 }
 
-func unknownf(format string, args ...any) *Unknown { return &Unknown{fmt.Sprintf(format, args...)} }
+func unknownf(format string, args ...any) *Unknown {
+	return &Unknown{Why: fmt.Sprintf(format, args...)}
+}
+
+// hasRefs reports whether something can be reached through v.
+func hasRefs(v Value) bool { return mix(noReason, v) != noReason }
+
+var noReason = &Unknown{}
+
+// mix returns why for what may be one of values: it remembers what these refer
+// to.
+func mix(why *Unknown, values ...Value) *Unknown {
+	var may []Value
+	for _, v := range values {
+		switch v := v.(type) {
+		case *Pointer, *Map, *Slice, *Struct, *Func:
+			may = append(may, v)
+		case *Unknown:
+			if v != why && v.may != nil {
+				may = append(may, v)
+			}
+		}
+	}
+	if may == nil {
+		return why
+	}
+	if why.may != nil {
+		may = append(may, why)
+	}
+	return &Unknown{why.Why, may}
+}
 
 // small are the whole numbers that are made most.
 var small = func() (list [64]Value) {
-	for i := range list {
-		list[i] = Number{V: constant.MakeInt64(int64(i))}
-	}
-	return list
-}()
-
-// typedInt is intValue for one that a variable holds.
-func typedInt(n int) Value {
-	if n >= 0 && n < len(typedSmall) {
-		return typedSmall[n]
-	}
-	return Number{constant.MakeInt64(int64(n)), intType}
-}
-
-var typedSmall = func() (list [64]Value) {
 	for i := range list {
 		list[i] = Number{constant.MakeInt64(int64(i)), intType}
 	}
 	return list
 }()
 
+// intValue returns an int.
 func intValue(n int) Value {
 	if n >= 0 && n < len(small) {
 		return small[n]
 	}
-	return Number{V: constant.MakeInt64(int64(n))}
+	return Number{constant.MakeInt64(int64(n)), intType}
 }
+
+// untypedInt returns an untyped constant.
+func untypedInt(n int) Value { return Number{V: constant.MakeInt64(int64(n))} }
 
 // yes and no are the untyped bools.
 var yes, no Value = Truth{B: true}, Truth{}
@@ -288,6 +318,7 @@ func copyOf(v Value) Value {
 		return &c
 	case *Slice:
 		if v.Type == nil || v.Type.under().kind != kindArray {
+			v.held = true
 			return v
 		}
 		c := *v
@@ -324,6 +355,14 @@ type mapKey struct {
 	text string
 }
 
+// keyOf is keyOf for a key of m: keys that are interfaces are not looked into.
+func (m *Map) keyOf(v Value) mapKey {
+	if m.Type != nil && m.Type.under().key.under().kind == kindInterface {
+		return mapKey{}
+	}
+	return keyOf(v)
+}
+
 // keyOf returns the mapKey of v.
 func keyOf(v Value) mapKey { return keyIn(v, 0) }
 
@@ -337,6 +376,9 @@ func keyIn(v Value, depth int) mapKey {
 	}
 	switch v := v.(type) {
 	case Text:
+		if v.Type == errorType {
+			return mapKey{}
+		}
 		return mapKey{'s', v.S}
 	case Truth:
 		return mapKey{'b', strconv.FormatBool(v.B)}
@@ -367,10 +409,18 @@ func equalIn(a, b Value, depth int) (eq, known bool) {
 	if depth > maxNesting {
 		return false, false
 	}
+	if x, y := basicType(a), basicType(b); x != nil && y != nil && x != y && x != unknownType && y != unknownType {
+		return false, false // in interfaces they are unequal
+	}
 	switch x := a.(type) {
 	case *Unknown:
 		return false, false
 	case Text:
+		if x.Type == errorType && isKnown(b) {
+			if _, isNil := b.(Nil); !isNil {
+				return false, false // errors are told apart by where they are
+			}
+		}
 		y, ok := b.(Text)
 		return ok && x.S == y.S, ok || isKnown(b)
 	case Truth:
@@ -396,8 +446,11 @@ func equalIn(a, b Value, depth int) (eq, known bool) {
 		return false, isKnown(b)
 	case *Struct:
 		y, ok := b.(*Struct)
-		if !ok {
-			return false, isKnown(b)
+		if _, isNil := b.(Nil); isNil {
+			return false, true
+		}
+		if !ok || x.Type != y.Type || x.Type == nil || x.Type.under().fields == nil {
+			return false, false
 		}
 		eq, known := true, true
 		for _, name := range x.Fields() {

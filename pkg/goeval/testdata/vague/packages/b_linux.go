@@ -1,0 +1,5 @@
+package main
+
+var changedElsewhere = "linux"
+
+func init() { trace += "-linux" }

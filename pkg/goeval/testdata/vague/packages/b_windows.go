@@ -1,0 +1,5 @@
+package main
+
+var changedElsewhere = "windows"
+
+func init() { trace += "-windows" }

@@ -1,0 +1,3 @@
+package registry
+
+var Table = map[string]string{"own": "own"}

@@ -1,0 +1,7 @@
+package main
+
+var other = "other"
+
+var trace = "a"
+
+func init() { trace += "-a"; changedHere = "a" }

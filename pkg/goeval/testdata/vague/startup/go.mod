@@ -1,0 +1,3 @@
+module example.org/startup
+
+go 1.22

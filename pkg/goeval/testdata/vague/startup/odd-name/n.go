@@ -1,0 +1,3 @@
+package named
+
+var Value = "value of named"

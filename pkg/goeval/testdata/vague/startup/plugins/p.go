@@ -1,0 +1,5 @@
+package plugins
+
+import "example.org/startup/registry"
+
+func init() { registry.Table["plugin"] = "registered" }

@@ -1,0 +1,3 @@
+package starts
+
+var Started = "started"

@@ -1,0 +1,5 @@
+package main
+
+var changedHere = "z"
+
+func init() { Out = append(Out, "z", changedHere) }
