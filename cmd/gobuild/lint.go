@@ -7,11 +7,13 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"gobuild/pkg/atomicfile"
 	"gobuild/pkg/buildconfig"
@@ -118,7 +120,14 @@ go vet -vettool=$(which gobuild) ./dashboard`,
 	return cmd
 }
 
+// lintMemory is from where on memory is collected as usual, in bytes.
+const lintMemory = 256 << 20
+
 func (a *app) lint(ctx context.Context, f lintFlags, files []string) error {
+	// A file is linted within tens of milliseconds and tens of megabytes: until
+	// it takes much more, collecting garbage costs more than it is worth.
+	debug.SetGCPercent(800)
+	debug.SetMemoryLimit(lintMemory)
 	switch {
 	case f.explain != "":
 		return a.explainRule(f.explain)
@@ -148,6 +157,9 @@ func (a *app) lintOnce(ctx context.Context, f lintFlags, files []string) (found 
 	var findings []lint.Finding
 	var unreadable error
 	for _, file := range files {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
 		list, err := l.Lint(ctx, file)
 		if err == nil && f.fix {
 			list, err = a.lintFix(ctx, l, f, file, list)
@@ -240,6 +252,7 @@ func (a *app) printLint(format string, findings []lint.Finding, texts map[string
 	}
 	if err := lint.WriteText(out, findings, lint.TextOptions{
 		Source: lint.ReadSource(texts), Style: a.lintStyle(out), Explain: "gobuild lint --explain",
+		Width: a.lintWidth(out),
 	}); err != nil {
 		return err
 	}
@@ -290,6 +303,17 @@ func (a *app) lintStyle(out io.Writer) func(lint.Part, string) string {
 	}
 }
 
+// lintWidth returns how many columns there are for a line of source: a
+// terminal's, so that the mark below stays below; 0 elsewhere.
+func (a *app) lintWidth(out io.Writer) int {
+	if f, ok := out.(*os.File); ok && a.isTerminal(out) {
+		if width, _, err := term.GetSize(int(f.Fd())); err == nil {
+			return width
+		}
+	}
+	return 0
+}
+
 func (a *app) explainRule(rule string) error {
 	d, err := linter.Doc(rule)
 	if err != nil {
@@ -327,15 +351,16 @@ func (a *app) listRules() error {
 
 // dumpBuilders prints what a builders.go comes to.
 func (a *app) dumpBuilders(f lintFlags, file string) error {
-	var text []byte
-	if file == "-" {
-		var err error
-		if text, err = io.ReadAll(a.stdin); err != nil {
-			return fmt.Errorf("read standard input: %w", err)
-		}
-		file = f.options.StdinName
+	f.options.Stdin = a.stdin
+	l, err := linter.New(f.options)
+	if err != nil {
+		return usageError(err)
 	}
-	src, err := buildconfig.ReadSource(file, text)
+	name, text, err := l.Read(file)
+	if err != nil {
+		return &exitError{code: exitUsage, err: err}
+	}
+	src, err := buildconfig.ReadSource(name, text)
 	if err != nil {
 		return &exitError{code: exitUsage, err: err}
 	}

@@ -7,8 +7,15 @@
 // it. Results go to stdout; errors, hints, logs and progress go to stderr.
 package main
 
-import "os"
+import (
+	"os"
+
+	"gobuild/pkg/lint/vet"
+)
 
 func main() {
+	if args, ok := vetArgs(os.Args[1:]); ok {
+		vet.Main(args)
+	}
 	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.LookupEnv))
 }

@@ -42,8 +42,7 @@ type Comment struct {
 // Ignore returns findings without those that a comment takes back, and with
 // those about the comments themselves. known are the rules that there are.
 func Ignore(r *Reporter, comments []Comment, known []string) {
-	var own []Finding
-	about := &Reporter{severity: r.severity}
+	about := NewReporter(r.severity)
 	for _, c := range comments {
 		text, ok := strings.CutPrefix(c.Text, ignoreMark)
 		if !ok || text != "" && text[0] != ' ' && text[0] != '\t' {
@@ -74,14 +73,13 @@ func Ignore(r *Reporter, comments []Comment, known []string) {
 			r.Findings = slices.DeleteFunc(r.Findings, func(f Finding) bool {
 				return f.Rule == rule && f.File == c.At.Start.Filename && f.Line >= line && f.Line <= max(line, c.Until)
 			})
-			used = used || len(r.Findings) < before || r.severity[rule] == Off
+			used = used || len(r.Findings) < before || !r.applied[rule]
 		}
 		if !used {
 			about.Report(UnusedIgnore, c.At, nil, "nothing of %s is there to be ignored", strings.Join(rules, ", "))
 		}
 	}
-	own = about.Findings
-	r.Findings = append(r.Findings, own...)
+	r.Findings = append(r.Findings, about.Findings...)
 }
 
 // String returns a finding as compilers print one.

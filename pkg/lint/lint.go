@@ -122,16 +122,28 @@ type Span struct{ Start, End token.Position }
 type Reporter struct {
 	Findings []Finding
 	severity map[string]Severity
+	applied  map[string]bool  // the rules that were
+	seen     map[Finding]bool // with what makes one the same as another
 }
 
 // NewReporter returns a Reporter for rules of which some have another severity
 // than their own.
 func NewReporter(severity map[string]Severity) *Reporter {
-	return &Reporter{severity: severity}
+	return &Reporter{severity: severity, applied: map[string]bool{}, seen: map[Finding]bool{}}
 }
 
 // SeverityOf returns the severity that a rule's findings get.
 func (r *Reporter) SeverityOf(d Doc) Severity { return cmp.Or(r.severity[d.ID], d.Severity) }
+
+// Applies reports whether rule d is to be applied, and takes it that it then is:
+// comments that take its findings back have a use only then.
+func (r *Reporter) Applies(d Doc) bool {
+	if r.SeverityOf(d) == Off {
+		return false
+	}
+	r.applied[d.ID] = true
+	return true
+}
 
 // Report takes in a finding of rule d at a span, unless the rule is off. fix
 // may be nil.
@@ -145,11 +157,11 @@ func (r *Reporter) Report(d Doc, at Span, fix *Fix, format string, args ...any) 
 		Line: at.Start.Line, Column: at.Start.Column, EndLine: at.End.Line, EndColumn: at.End.Column,
 		Message: fmt.Sprintf(format, args...), URL: d.URL(), Fix: fix,
 	}
-	for _, other := range r.Findings {
-		if other.Rule == f.Rule && other.File == f.File && other.Line == f.Line && other.Column == f.Column && other.Message == f.Message {
-			return // such as from a loop around one place
-		}
+	same := Finding{Rule: f.Rule, File: f.File, Line: f.Line, Column: f.Column, Message: f.Message}
+	if r.seen[same] {
+		return // such as from a loop around one place
 	}
+	r.seen[same] = true
 	r.Findings = append(r.Findings, f)
 }
 

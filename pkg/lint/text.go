@@ -2,11 +2,13 @@ package lint
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"os"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"charm.land/lipgloss/v2"
 )
@@ -30,10 +32,19 @@ type TextOptions struct {
 	Style func(part Part, text string) string
 	// Explain is the command that explains a rule, without the rule.
 	Explain string
+	// Width is how many columns there are for a line of source; 0 means 160.
+	Width int
 }
 
-// maxShown is how wide a line of source may be to be shown whole.
-const maxShown = 160
+// The columns for a line of source if nothing else is said, and the least, so
+// that there is something to see.
+const (
+	defaultWidth = 160
+	leastWidth   = 40
+)
+
+// margin stands before a line of source.
+const margin = "    "
 
 // WriteText prints findings for people: where, what, the line with a mark
 // under the value, and with the first of each rule how to have it explained.
@@ -52,33 +63,40 @@ func WriteText(w io.Writer, findings []Finding, o TextOptions) error {
 			lines[f.File] = bytes.Split(o.Source(f.File), []byte("\n"))
 		}
 		if all := lines[f.File]; f.Line > 0 && f.Line <= len(all) {
-			text, caret := excerpt(all[f.Line-1], f)
-			fmt.Fprintf(&b, "    %s\n    %s\n", text, style(PartCaret, caret))
+			if text, caret := excerpt(all[f.Line-1], f, max(leastWidth, cmp.Or(o.Width, defaultWidth))-len(margin)); text != "" {
+				fmt.Fprintf(&b, margin+"%s\n"+margin+"%s\n", text, style(PartCaret, caret))
+			}
 		}
 		if o.Explain != "" && !explained[f.Rule] {
 			explained[f.Rule] = true
-			fmt.Fprintf(&b, "    %s\n", style(PartRule, o.Explain+" "+f.Rule))
+			fmt.Fprintf(&b, margin+"%s\n", style(PartRule, o.Explain+" "+f.Rule))
 		}
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
-// excerpt returns a line of source as it is shown, and the line with the mark
-// that stands below it.
-func excerpt(line []byte, f Finding) (text, caret string) {
+// excerpt returns a line of source as it is shown within width columns, and the
+// line with the mark that stands below it; of a blank line nothing.
+func excerpt(line []byte, f Finding, width int) (text, caret string) {
 	line = bytes.TrimRight(line, "\r")
 	start := min(max(f.Column-1, 0), len(line))
 	end := len(line)
 	if f.EndLine == f.Line {
 		end = min(max(f.EndColumn-1, start), len(line))
 	}
-	before, value, after := shown(line[:start]), shown(line[start:end]), shown(line[end:])
-	before = strings.TrimLeft(before, " ")
-	if over := lipgloss.Width(before) + lipgloss.Width(value) + lipgloss.Width(after) - maxShown; over > 0 {
-		after = cut(after, max(0, lipgloss.Width(after)-over), false)
-		before = cut(before, maxShown/3, true)
-		value = cut(value, maxShown, false)
+	// What lies further away is not shown; a character has up to four bytes.
+	near := 4 * width
+	before := strings.TrimLeft(shown(line[max(0, start-near):start]), " ")
+	value, after := shown(line[start:min(end, start+near)]), shown(line[end:min(len(line), end+near)])
+	if lipgloss.Width(before)+lipgloss.Width(value)+lipgloss.Width(after) > width {
+		// The value first, then what stands before it, for it says what it is.
+		value = cut(value, width*2/3, false)
+		before = cut(before, max(width/3, width-lipgloss.Width(value)-lipgloss.Width(after)), true)
+		after = cut(after, width-lipgloss.Width(before)-lipgloss.Width(value), false)
+	}
+	if strings.TrimSpace(before+value+after) == "" {
+		return "", ""
 	}
 	return before + value + after,
 		strings.Repeat(" ", lipgloss.Width(before)) + "^" + strings.Repeat("~", max(0, lipgloss.Width(value)-1))
@@ -89,15 +107,26 @@ func shown(text []byte) string { return clean(strings.ReplaceAll(string(text), "
 
 // cut shortens text to a width, at its end or at its beginning.
 func cut(text string, width int, atStart bool) string {
-	if lipgloss.Width(text) <= width {
+	const dots = "..."
+	switch {
+	case lipgloss.Width(text) <= width:
 		return text
+	case width <= len(dots):
+		return dots[:max(0, width)]
 	}
-	runes := []rune(text)
-	n := min(width, len(runes))
+	for lipgloss.Width(text) > width-len(dots) {
+		if atStart {
+			_, n := utf8.DecodeRuneInString(text)
+			text = text[n:]
+		} else {
+			_, n := utf8.DecodeLastRuneInString(text)
+			text = text[:len(text)-n]
+		}
+	}
 	if atStart {
-		return "..." + string(runes[len(runes)-max(0, n-3):])
+		return dots + text
 	}
-	return string(runes[:max(0, n-3)]) + "..."
+	return text + dots
 }
 
 // clean replaces what could steer a terminal.

@@ -1,11 +1,11 @@
 package builders
 
 import (
-	"go/ast"
 	"slices"
 	"strings"
 
 	"gobuild/pkg/buildconfig"
+	"gobuild/pkg/hint"
 	"gobuild/pkg/lint"
 )
 
@@ -35,32 +35,22 @@ func ChangeRules() []ChangeRule {
 // CheckChange applies the rules about changes from old to src.
 func CheckChange(src, old *buildconfig.Source, r *lint.Reporter) {
 	for _, rule := range ChangeRules() {
-		if r.SeverityOf(rule.Doc) == lint.Off {
+		if !r.Applies(rule.Doc) {
 			continue
 		}
 		rule.Check(&Pass{Source: src, rule: Rule{Doc: rule.Doc}, reporter: r}, old)
 	}
 }
 
-// tableNode returns the name of a package-level variable of the linted file,
-// to point at what is missing there; nil if there is none.
-func (p *Pass) tableNode(name string) ast.Node {
-	for _, d := range p.File.Decls {
-		g, ok := d.(*ast.GenDecl)
-		if !ok {
-			continue
-		}
-		for _, spec := range g.Specs {
-			if v, ok := spec.(*ast.ValueSpec); ok {
-				for _, id := range v.Names {
-					if id.Name == name {
-						return id
-					}
-				}
-			}
-		}
+// renamed guesses which of the added names is the new one of what is gone, and
+// takes it out of them: it is nothing else's.
+func renamed(gone string, added *[]string) string {
+	near := hint.Nearest(gone, *added)
+	if near == "" {
+		return ""
 	}
-	return nil
+	*added = slices.DeleteFunc(*added, func(name string) bool { return name == near })
+	return " (renamed to " + near + "?)"
 }
 
 // certain reports whether a record is there for sure.

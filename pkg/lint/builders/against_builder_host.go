@@ -10,8 +10,15 @@ var _ = registerChange(ChangeRule{
 		ID: "against-builder-host", Severity: lint.Info, Title: "a builder type that moves to another host type",
 		Why: "What it finds from now on was found on other machines, and those of the old host type have less to do, " +
 			"or nothing.",
-		Before:  `addBuilder(BuildConfig{Name: "linux-arm", HostType: "host-linux-arm-new"}) // was host-linux-arm`,
-		After:   "make sure that the machines of the new host type are there",
+		Before: `// old:` + "\n" +
+			`addBuilder(BuildConfig{Name: "linux-arm", HostType: "host-linux-arm"})` + "\n" +
+			`// new:` + "\n" +
+			`addBuilder(BuildConfig{Name: "linux-arm", HostType: "host-linux-arm-pi"})`,
+		After: `// old:` + "\n" +
+			`addBuilder(BuildConfig{Name: "linux-arm", HostType: "host-linux-arm"})` + "\n" +
+			`// new:` + "\n" +
+			`//gobuild:ignore against-builder-host the old boards are gone, and 4 new ones are connected` + "\n" +
+			`addBuilder(BuildConfig{Name: "linux-arm", HostType: "host-linux-arm-pi"})`,
 		Section: "build protocol, section 12.2",
 	},
 	Check: func(p *Pass, old *buildconfig.Source) {

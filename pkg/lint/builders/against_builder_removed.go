@@ -2,7 +2,6 @@ package builders
 
 import (
 	"gobuild/pkg/buildconfig"
-	"gobuild/pkg/hint"
 	"gobuild/pkg/lint"
 )
 
@@ -10,15 +9,23 @@ var _ = registerChange(ChangeRule{
 	Doc: lint.Doc{
 		ID: "against-builder-removed", Severity: lint.Warning, Title: "a builder type that the change removes or renames",
 		Why: "Its history on the dashboard ends, and what names it, such as an alias, a TRY= comment or a " +
-			"gomote script, no longer finds it.",
-		Before:  `addBuilder(BuildConfig{Name: "linux-arm", HostType: "host-linux-arm"}) // in the old version; gone in the new one`,
-		After:   "keep the old name as an alias",
+			"gomote script, no longer finds it. An alias of that name keeps TRY= comments as they are.",
+		Before: `// old:` + "\n" +
+			`addBuilder(BuildConfig{Name: "linux-arm", HostType: "host-linux-arm"})` + "\n" +
+			`// new:` + "\n" +
+			`addBuilder(BuildConfig{Name: "linux-arm-pi", HostType: "host-linux-arm"})`,
+		After: `// old:` + "\n" +
+			`addBuilder(BuildConfig{Name: "linux-arm", HostType: "host-linux-arm"})` + "\n" +
+			`// new:` + "\n" +
+			`addBuilder(BuildConfig{Name: "linux-arm-pi", HostType: "host-linux-arm"})` + "\n" +
+			`"linux-arm": "linux-arm-pi",`,
 		Section: "build protocol, section 12.2",
 	},
 	Check: func(p *Pass, old *buildconfig.Source) {
 		if !whole(p.Source, old) {
 			return
 		}
+		aliases := p.aliases()
 		var added []string
 		for _, b := range p.Builders {
 			if old.Builder(b.Key) == nil {
@@ -26,14 +33,10 @@ var _ = registerChange(ChangeRule{
 			}
 		}
 		for _, b := range old.Builders {
-			if !certain(b) || p.Builder(b.Key) != nil {
+			if !certain(b) || p.Builder(b.Key) != nil || aliases[b.Key] != nil && certain(p.Builder(aliases[b.Key].Builder)) {
 				continue
 			}
-			renamed := ""
-			if near := hint.Nearest(b.Key, added); near != "" {
-				renamed = " (renamed to " + near + "?)"
-			}
-			p.Reportf(p.tableNode("Builders"), "builder type %s is gone%s", b.Key, renamed)
+			p.Reportf(p.declared("Builders"), "builder type %s is gone%s", b.Key, renamed(b.Key, &added))
 		}
 	},
 })

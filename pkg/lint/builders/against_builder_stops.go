@@ -12,8 +12,15 @@ var _ = registerChange(ChangeRule{
 		ID: "against-builder-stops", Severity: lint.Warning, Title: "a builder type that the change stops, wholly or for a repository",
 		Why: "What it built before the change it builds no longer. A port whose last builder stops is no longer tested, " +
 			"and the machines of its host type idle.",
-		Before:  `addBuilder(BuildConfig{Name: "linux-arm", HostType: "host-linux-arm", buildsRepo: disabledBuilder}) // had no buildsRepo`,
-		After:   "say in Notes why it stops, and until when",
+		Before: `// old:` + "\n" +
+			`addBuilder(BuildConfig{Name: "linux-arm", HostType: "host-linux-arm"})` + "\n" +
+			`// new:` + "\n" +
+			`addBuilder(BuildConfig{Name: "linux-arm", HostType: "host-linux-arm", buildsRepo: disabledBuilder})`,
+		After: `// old:` + "\n" +
+			`addBuilder(BuildConfig{Name: "linux-arm", HostType: "host-linux-arm"})` + "\n" +
+			`// new:` + "\n" +
+			`//gobuild:ignore against-builder-stops the boards move to another room until May` + "\n" +
+			`addBuilder(BuildConfig{Name: "linux-arm", HostType: "host-linux-arm", buildsRepo: disabledBuilder})`,
 		Section: "build protocol, section 12.2",
 	},
 	Check: func(p *Pass, old *buildconfig.Source) {

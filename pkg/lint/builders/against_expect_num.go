@@ -10,8 +10,15 @@ var _ = registerChange(ChangeRule{
 		ID: "against-expect-num", Severity: lint.Info, Title: "a change of how many reverse machines are expected",
 		Why: "ExpectNum decides what the status page calls missing. Raised before the machines are " +
 			"there it reports them missing; lowered while they are there, nobody notices when one goes.",
-		Before:  `"host-linux-arm": {IsReverse: true, ExpectNum: 5}, // was 2`,
-		After:   "change it together with the machines",
+		Before: `// old:` + "\n" +
+			`"host-linux-arm": {IsReverse: true, ExpectNum: 2},` + "\n" +
+			`// new:` + "\n" +
+			`"host-linux-arm": {IsReverse: true, ExpectNum: 5},`,
+		After: `// old:` + "\n" +
+			`"host-linux-arm": {IsReverse: true, ExpectNum: 2},` + "\n" +
+			`// new:` + "\n" +
+			`//gobuild:ignore against-expect-num three more are connected` + "\n" +
+			`"host-linux-arm": {IsReverse: true, ExpectNum: 5},`,
 		Section: "build protocol, section 12.1",
 	},
 	Check: func(p *Pass, old *buildconfig.Source) {

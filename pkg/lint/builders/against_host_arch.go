@@ -10,8 +10,15 @@ var _ = registerChange(ChangeRule{
 		ID: "against-host-arch", Severity: lint.Warning, Title: "a reverse host type whose architecture changes",
 		Why: "HostArch names the buildlet and the bootstrap that machines of the host type get. " +
 			"Those that are out there still are what they were, and cannot run what they get now.",
-		Before:  `"host-linux-arm": {HostArch: "linux-arm-5", IsReverse: true, ExpectNum: 2}, // was linux-arm-7`,
-		After:   "add a host type of its own for the new machines",
+		Before: `// old:` + "\n" +
+			`"host-linux-arm": {HostArch: "linux-arm-7", IsReverse: true, ExpectNum: 2},` + "\n" +
+			`// new:` + "\n" +
+			`"host-linux-arm": {HostArch: "linux-arm-5", IsReverse: true, ExpectNum: 2},`,
+		After: `// old:` + "\n" +
+			`"host-linux-arm": {HostArch: "linux-arm-7", IsReverse: true, ExpectNum: 2},` + "\n" +
+			`// new:` + "\n" +
+			`"host-linux-arm": {HostArch: "linux-arm-7", IsReverse: true, ExpectNum: 2},` + "\n" +
+			`"host-linux-arm-qnap": {HostArch: "linux-arm-5", IsReverse: true, ExpectNum: 1},`,
 		Section: "build protocol, section 12.1",
 	},
 	Check: func(p *Pass, old *buildconfig.Source) {

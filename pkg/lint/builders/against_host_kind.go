@@ -10,8 +10,15 @@ var _ = registerChange(ChangeRule{
 		ID: "against-host-kind", Severity: lint.Warning, Title: "a reverse host type that the change makes a cloud machine",
 		Why: "Machines that register themselves as a host type are no longer given work once it is " +
 			"made of an image. They stay connected, and their owners are not told.",
-		Before:  `"host-linux-arm": {VMImage: "arm-image"}, // was IsReverse: true`,
-		After:   "add a host type of its own for the image",
+		Before: `// old:` + "\n" +
+			`"host-linux-arm": {IsReverse: true, ExpectNum: 2},` + "\n" +
+			`// new:` + "\n" +
+			`"host-linux-arm": {VMImage: "linux-arm"},`,
+		After: `// old:` + "\n" +
+			`"host-linux-arm": {IsReverse: true, ExpectNum: 2},` + "\n" +
+			`// new:` + "\n" +
+			`"host-linux-arm": {IsReverse: true, ExpectNum: 2},` + "\n" +
+			`"host-linux-arm-vm": {VMImage: "linux-arm"},`,
 		Section: "build protocol, section 12.1",
 	},
 	Check: func(p *Pass, old *buildconfig.Source) {

@@ -1,8 +1,9 @@
 package builders
 
 import (
+	"fmt"
+
 	"gobuild/pkg/buildconfig"
-	"gobuild/pkg/hint"
 	"gobuild/pkg/lint"
 )
 
@@ -11,8 +12,15 @@ var _ = registerChange(ChangeRule{
 		ID: "against-host-removed", Severity: lint.Warning, Title: "a reverse host type that the change removes or renames",
 		Why: "The name of a reverse host type is baked into deployed machines: their builder key is made from it, " +
 			"and stage0 has its flags by it. Once it is gone they are refused, and only their owners can change that.",
-		Before:  "\"host-linux-arm\": {IsReverse: true, ExpectNum: 2}, // in the old version; gone in the new one",
-		After:   "keep the entry until its machines have been set up anew",
+		Before: `// old:` + "\n" +
+			`"host-linux-arm": {IsReverse: true, ExpectNum: 2},` + "\n" +
+			`// new:` + "\n" +
+			`"host-linux-arm-pi": {IsReverse: true, ExpectNum: 2},`,
+		After: `// old:` + "\n" +
+			`"host-linux-arm": {IsReverse: true, ExpectNum: 2},` + "\n" +
+			`// new:` + "\n" +
+			`"host-linux-arm": {IsReverse: true, ExpectNum: 0}, // until its machines are set up anew` + "\n" +
+			`"host-linux-arm-pi": {IsReverse: true, ExpectNum: 2},`,
 		Section: "build protocol, sections 1 and 6",
 	},
 	Check: func(p *Pass, old *buildconfig.Source) {
@@ -29,16 +37,11 @@ var _ = registerChange(ChangeRule{
 			if !certain(h) || !h.Is("IsReverse") || p.Host(h.Key) != nil {
 				continue
 			}
-			renamed := ""
-			if near := hint.Nearest(h.Key, added); near != "" {
-				renamed = " (renamed to " + near + "?)"
+			expected := ""
+			if n, ok := h.Int("ExpectNum"); ok && n > 0 {
+				expected = fmt.Sprintf(" (%d expected)", n)
 			}
-			n, ok := h.Int("ExpectNum")
-			if ok && n > 0 {
-				p.Reportf(p.tableNode("Hosts"), "reverse host type %s is gone%s, and %d machines with its key are expected", h.Key, renamed, n)
-			} else {
-				p.Reportf(p.tableNode("Hosts"), "reverse host type %s is gone%s: machines with its key would be refused", h.Key, renamed)
-			}
+			p.Reportf(p.declared("Hosts"), "reverse host type %s is gone%s: machines with its key would be refused%s", h.Key, renamed(h.Key, &added), expected)
 		}
 	},
 })

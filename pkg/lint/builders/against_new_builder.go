@@ -10,8 +10,16 @@ var _ = registerChange(ChangeRule{
 		ID: "against-new-builder", Severity: lint.Info, Title: "a new builder type without a known issue",
 		Why: "Until a new builder has proved itself its failures are nobody's regression. KnownIssues says so, with the " +
 			"number of the issue that asked for it.",
-		Before:  `addBuilder(BuildConfig{Name: "linux-sparc64", HostType: "host-linux-sparc64"})`,
-		After:   `addBuilder(BuildConfig{Name: "linux-sparc64", HostType: "host-linux-sparc64", KnownIssues: []int{12345}})`,
+		Before: `// old:` + "\n" +
+			`addBuilder(BuildConfig{Name: "linux-amd64", HostType: "host-linux-amd64"})` + "\n" +
+			`// new:` + "\n" +
+			`addBuilder(BuildConfig{Name: "linux-amd64", HostType: "host-linux-amd64"})` + "\n" +
+			`addBuilder(BuildConfig{Name: "linux-sparc64", HostType: "host-linux-sparc64"})`,
+		After: `// old:` + "\n" +
+			`addBuilder(BuildConfig{Name: "linux-amd64", HostType: "host-linux-amd64"})` + "\n" +
+			`// new:` + "\n" +
+			`addBuilder(BuildConfig{Name: "linux-amd64", HostType: "host-linux-amd64"})` + "\n" +
+			`addBuilder(BuildConfig{Name: "linux-sparc64", HostType: "host-linux-sparc64", KnownIssues: []int{12345}})`,
 		Section: "build protocol, section 12.3",
 	},
 	Check: func(p *Pass, old *buildconfig.Source) {

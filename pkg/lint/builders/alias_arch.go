@@ -7,9 +7,13 @@ import (
 var _ = register(Rule{
 	Doc: lint.Doc{
 		ID: "alias-arch", Severity: lint.Warning, Title: "an alias with the name of a port, for a builder type of another",
-		Why:     "Who writes TRY=linux-arm64 wants that port tested and gets the result of another one.",
-		Before:  `"linux-arm64": "linux-arm-aws",`,
-		After:   `"linux-arm64": "linux-arm64-aws",`,
+		Why: "Who writes TRY=linux-arm64 wants that port tested and gets the result of another one.",
+		Before: `"linux-arm64": "linux-arm-aws",` + "\n" +
+			`addBuilder(BuildConfig{Name: "linux-arm-aws", HostType: "host-linux-arm-aws"})` + "\n" +
+			`addBuilder(BuildConfig{Name: "linux-arm64-aws", HostType: "host-linux-arm64-aws"})`,
+		After: `"linux-arm64": "linux-arm64-aws",` + "\n" +
+			`addBuilder(BuildConfig{Name: "linux-arm-aws", HostType: "host-linux-arm-aws"})` + "\n" +
+			`addBuilder(BuildConfig{Name: "linux-arm64-aws", HostType: "host-linux-arm64-aws"})`,
 		Section: "build protocol, section 12.2",
 	},
 	Check: func(p *Pass) {

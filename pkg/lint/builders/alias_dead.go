@@ -11,8 +11,14 @@ var _ = register(Rule{
 		Why: "A TRY= term that is such an alias is accepted, and nothing is built. A builder type that builds no repository, " +
 			"neither at the master branches nor at the release branches of Go 1.24 to 1.28, has been stopped or its " +
 			"policy is not what was meant. Where all of them build nothing, such as when a farm is given up, nothing is reported.",
-		Before:  `"newinliner": "linux-amd64-newinliner", // which has buildsRepo: disabledBuilder`,
-		After:   `"newinliner": "",`,
+		Before: `"newinliner": "linux-amd64-newinliner",` + "\n" +
+			`"linux":      "linux-amd64",` + "\n" +
+			`addBuilder(BuildConfig{Name: "linux-amd64-newinliner", HostType: "host-linux-amd64-bullseye", buildsRepo: disabledBuilder})` + "\n" +
+			`addBuilder(BuildConfig{Name: "linux-amd64", HostType: "host-linux-amd64-bullseye"})`,
+		After: `"newinliner": "",` + "\n" +
+			`"linux":      "linux-amd64",` + "\n" +
+			`addBuilder(BuildConfig{Name: "linux-amd64-newinliner", HostType: "host-linux-amd64-bullseye", buildsRepo: disabledBuilder})` + "\n" +
+			`addBuilder(BuildConfig{Name: "linux-amd64", HostType: "host-linux-amd64-bullseye"})`,
 		Section: "build protocol, section 12.2",
 	},
 	Check: func(p *Pass) {
@@ -49,7 +55,7 @@ var _ = register(Rule{
 // they are, many at the table.
 func (p *Pass) deadAliases(names []string) {
 	if len(names) > 5 {
-		p.Reportf(p.tableNode("slowBotAliases"), "%d aliases stand for builder types that build no repository: %s", len(names), enumerate(names, "and"))
+		p.Reportf(p.declared("slowBotAliases"), "%d aliases stand for builder types that build no repository: %s", len(names), enumerate(names, "and"))
 		return
 	}
 	aliases := p.aliases()

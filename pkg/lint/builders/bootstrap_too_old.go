@@ -10,8 +10,10 @@ var _ = register(Rule{
 		ID: "bootstrap-too-old", Severity: lint.Info, Title: "a bootstrap Go that is too old for Go's master branch",
 		Why: "Go 1.26 and later are built with Go 1.24.6 or later (go.dev/doc/install/source). Where a builder type " +
 			"builds the go repository at master with an older one, cmd/dist ends at once.",
-		Before:  `const GoBootstrap = "go1.22.6"`,
-		After:   `const GoBootstrap = "go1.24.6"`,
+		Before: `"host-linux-amd64-old": {VMImage: "linux-amd64-old", GoBootstrap: "go1.22.6"},` + "\n" +
+			`addBuilder(BuildConfig{Name: "linux-amd64", HostType: "host-linux-amd64-old"})`,
+		After: `"host-linux-amd64-old": {VMImage: "linux-amd64-old", GoBootstrap: "go1.24.6"},` + "\n" +
+			`addBuilder(BuildConfig{Name: "linux-amd64", HostType: "host-linux-amd64-old"})`,
 		Section: "build protocol, section 12.1",
 	},
 	Check: func(p *Pass) {

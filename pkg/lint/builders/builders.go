@@ -62,7 +62,7 @@ func Check(src *buildconfig.Source, r *lint.Reporter) {
 		return 1
 	})
 	for _, rule := range list {
-		if rule.Check == nil || r.SeverityOf(rule.Doc) == lint.Off {
+		if rule.Check == nil || !r.Applies(rule.Doc) {
 			continue
 		}
 		rule.Check(&Pass{Source: src, rule: rule, reporter: r})

@@ -14,7 +14,7 @@ var _ = register(Rule{
 	},
 	Check: func(p *Pass) {
 		if p.BuildersOpen != "" && p.Stopped == "" && len(p.Syntax) == 0 {
-			p.Reportf(p.tableNode("Builders"), "there may be other builder types than can be read, because this is not known: %s", p.BuildersOpen)
+			p.Reportf(p.declared("Builders"), "there may be other builder types than can be read, because this is not known: %s", p.BuildersOpen)
 		}
 	},
 })

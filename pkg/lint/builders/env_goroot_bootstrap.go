@@ -12,8 +12,8 @@ var _ = register(Rule{
 		ID: "env-goroot-bootstrap", Severity: lint.Info, Title: "GOROOT_BOOTSTRAP on a host type that is given a bootstrap Go",
 		Why: "Unless GoBootstrap is none, the coordinator puts that version on the machine, as go1.4 in the work directory. " +
 			"A GOROOT_BOOTSTRAP that names another directory makes the build use that one, and the first is fetched for nothing at each build.",
-		Before:  `"host-linux-loong64-3a5000": {env: []string{"GOROOT_BOOTSTRAP=/usr/lib/go-bootstrap"}, ...}`,
-		After:   `"host-linux-loong64-3a5000": {GoBootstrap: "none", env: []string{"GOROOT_BOOTSTRAP=/usr/lib/go-bootstrap"}, ...}`,
+		Before:  `"host-linux-loong64-3a5000": {IsReverse: true, ExpectNum: 5, env: []string{"GOROOT_BOOTSTRAP=/usr/lib/go-bootstrap"}},`,
+		After:   `"host-linux-loong64-3a5000": {IsReverse: true, ExpectNum: 5, GoBootstrap: "none", env: []string{"GOROOT_BOOTSTRAP=/usr/lib/go-bootstrap"}},`,
 		Section: "build protocol, section 12.1",
 	},
 	Check: func(p *Pass) {

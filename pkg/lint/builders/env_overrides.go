@@ -10,10 +10,11 @@ var _ = register(Rule{
 		ID: "env-overrides", Severity: lint.Info, Title: "a builder type that sets what its host type sets already",
 		Why: "The env of the host type comes before the builder type's own, so a setting with the same value changes nothing. " +
 			"It hides that the two belong together: whoever changes the one has to find the other.",
-		Before: `"host-linux-ppc64le-power9": {env: []string{"GOPPC64=power9"}, ...}` + "\n" +
-			`addBuilder(BuildConfig{HostType: "host-linux-ppc64le-power9", env: []string{"GOPPC64=power9", "CGO_ENABLED=0"}, ...})`,
-		After: `addBuilder(BuildConfig{HostType: "host-linux-ppc64le-power9", env: []string{"CGO_ENABLED=0"}, ...})`,
-		Fix:   true,
+		Before: `"host-linux-ppc64le-power9": {IsReverse: true, ExpectNum: 1, env: []string{"GOPPC64=power9"}},` + "\n" +
+			`addBuilder(BuildConfig{Name: "linux-ppc64le-power9", HostType: "host-linux-ppc64le-power9", env: []string{"GOPPC64=power9", "CGO_ENABLED=0"}})`,
+		After: `"host-linux-ppc64le-power9": {IsReverse: true, ExpectNum: 1, env: []string{"GOPPC64=power9"}},` + "\n" +
+			`addBuilder(BuildConfig{Name: "linux-ppc64le-power9", HostType: "host-linux-ppc64le-power9", env: []string{"CGO_ENABLED=0"}})`,
+		Fix: true,
 	},
 	Check: func(p *Pass) {
 		for _, b := range p.Builders {

@@ -13,8 +13,8 @@ var _ = register(Rule{
 		ID: "env-path", Severity: lint.Warning, Title: "a PATH with the separators of another operating system",
 		Why: "Directories in PATH are separated by ; on Windows and by : elsewhere. With the other one the whole " +
 			"text is the name of one directory, which there is not, and no command is found.",
-		Before: `"host-windows-amd64": {env: []string{"PATH=C:/go/bin:C:/msys64/bin"}, ...}`,
-		After:  `"host-windows-amd64": {env: []string{"PATH=C:/go/bin;C:/msys64/bin"}, ...}`,
+		Before: `"host-windows-amd64": {VMImage: "windows-amd64", env: []string{"PATH=C:/go/bin:C:/msys64/bin"}},`,
+		After:  `"host-windows-amd64": {VMImage: "windows-amd64", env: []string{"PATH=C:/go/bin;C:/msys64/bin"}},`,
 	},
 	Check: func(p *Pass) {
 		p.eachEnv(func(r *buildconfig.Record, list []envVar) {
@@ -32,7 +32,7 @@ var _ = register(Rule{
 var drive = regexp.MustCompile(`(?i)(^|[:;])[a-z]:`)
 
 func (p *Pass) envPath(e envVar, goos string) {
-	colons := strings.Contains(drive.ReplaceAllString(e.Value, ""), ":")
+	colons := strings.Contains(drive.ReplaceAllString(e.Value, "$1"), ":")
 	switch semicolons := strings.Contains(e.Value, ";"); {
 	case goos == "plan9": // has its own
 	case goos == "windows" && colons && !semicolons:

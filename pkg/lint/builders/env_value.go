@@ -1,6 +1,7 @@
 package builders
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -46,8 +47,12 @@ func (p *Pass) envValue(e envVar) {
 		text := e.Name + "=" + near
 		fix = p.setText(e.Node, text, "write "+text)
 	}
-	p.ReportFix(e.Node, fix, "%s has the value %q, which Go does not take: it has to be %s%s", e.Name, e.Value, allowed.what, offer(near))
+	p.ReportFix(e.Node, fix, "%s has the value %q, which %s: it has to be %s%s", e.Name, e.Value,
+		cmp.Or(gone[e.Name+"="+e.Value], "Go does not take"), allowed.what, offer(near))
 }
+
+// gone has those settings that Go took once.
+var gone = map[string]string{"GO386=387": "Go takes no more since Go 1.16"}
 
 // valueSet is what a variable may be set to.
 type valueSet struct {

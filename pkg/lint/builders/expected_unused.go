@@ -10,8 +10,9 @@ var _ = register(Rule{
 		ID: "expected-unused", Severity: lint.Warning, Title: "machines that are expected, but used by no builder type",
 		Why: "ExpectNum says how many machines should be connected, and the page of the coordinator tells of missing ones. " +
 			"Here nothing is built on those that come.",
-		Before: `"host-linux-riscv64-board": {IsReverse: true, ExpectNum: 2, Owners: []*gophers.Person{gh("gopher")}}, // and no builder type for it`,
-		After:  `addBuilder(BuildConfig{Name: "linux-riscv64-board", HostType: "host-linux-riscv64-board"})`,
+		Before: `"host-linux-riscv64-board": {IsReverse: true, ExpectNum: 2, Owners: []*gophers.Person{gh("gopher")}}, // and no builder type on it`,
+		After: `"host-linux-riscv64-board": {IsReverse: true, ExpectNum: 2, Owners: []*gophers.Person{gh("gopher")}},` + "\n" +
+			`addBuilder(BuildConfig{Name: "linux-riscv64-board", HostType: "host-linux-riscv64-board"})`,
 	},
 	Check: func(p *Pass) {
 		users, all := p.users()

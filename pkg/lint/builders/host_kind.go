@@ -17,7 +17,7 @@ var _ = register(Rule{
 	},
 	Check: func(p *Pass) {
 		for _, h := range p.Hosts {
-			ec2 := h.Is("IsEC2")
+			ec2 := h.Is("IsEC2") || h.Is("isEC2") // as it was spelt at first
 			var set []string
 			certain := true
 			for _, field := range []string{"VMImage", "ContainerImage", "IsReverse"} {

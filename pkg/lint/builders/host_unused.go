@@ -12,8 +12,9 @@ var _ = register(Rule{
 		ID: "host-unused", Severity: lint.Warning, Title: "a host type that no builder type runs on",
 		Why: "Nothing is ever built on its machines. Upstream's tests refuse a host type without a builder type " +
 			"unless it is on a list of known ones. Those for local development are left alone.",
-		Before:  `"host-linux-amd64-buster": {ContainerImage: "linux-x86-buster:latest"}, // and no builder type says HostType: "host-linux-amd64-buster"`,
-		After:   `addBuilder(BuildConfig{Name: "linux-amd64-buster", HostType: "host-linux-amd64-buster"})`,
+		Before: `"host-linux-amd64-buster": {ContainerImage: "linux-x86-buster:latest"}, // and no builder type on it`,
+		After: `"host-linux-amd64-buster": {ContainerImage: "linux-x86-buster:latest"},` + "\n" +
+			`addBuilder(BuildConfig{Name: "linux-amd64-buster", HostType: "host-linux-amd64-buster"})`,
 		Section: "build protocol, section 12.3, rule 18",
 	},
 	Check: func(p *Pass) {

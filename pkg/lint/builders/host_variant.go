@@ -15,8 +15,10 @@ var _ = register(Rule{
 		ID: "host-variant", Severity: lint.Warning, Title: "a host type for a variant of an architecture that no variable asks for",
 		Why: "The name says power10, armv5, softfloat or the like, or the notes say GOPPC64=power10, but neither the host type nor any builder type on it sets the variable. " +
 			"What is built there is the same as everywhere. Notes that only tell what hardware it is do not count.",
-		Before: `"host-linux-ppc64le-power10": {IsReverse: true, ExpectNum: 1},`,
-		After:  `"host-linux-ppc64le-power10": {IsReverse: true, ExpectNum: 1, env: []string{"GOPPC64=power10"}},`,
+		Before: `"host-linux-ppc64le-power10": {IsReverse: true, ExpectNum: 1},` + "\n" +
+			`addBuilder(BuildConfig{Name: "linux-ppc64le-power10", HostType: "host-linux-ppc64le-power10"})`,
+		After: `"host-linux-ppc64le-power10": {IsReverse: true, ExpectNum: 1, env: []string{"GOPPC64=power10"}},` + "\n" +
+			`addBuilder(BuildConfig{Name: "linux-ppc64le-power10", HostType: "host-linux-ppc64le-power10"})`,
 	},
 	Check: func(p *Pass) {
 		users, all := p.users()

@@ -14,7 +14,7 @@ var _ = register(Rule{
 	},
 	Check: func(p *Pass) {
 		if p.HostsOpen != "" && p.Stopped == "" && len(p.Syntax) == 0 {
-			p.Reportf(p.tableNode("Hosts"), "there may be other host types than can be read, because this is not known: %s", p.HostsOpen)
+			p.Reportf(p.declared("Hosts"), "there may be other host types than can be read, because this is not known: %s", p.HostsOpen)
 		}
 	},
 })

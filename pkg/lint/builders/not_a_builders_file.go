@@ -10,7 +10,7 @@ var _ = register(Rule{
 		Why: "Nothing of what is looked at is in the file or beside it in its package: no variable Hosts, " +
 			"no variable Builders and no variable slowBotAliases. Most likely it is another file than was meant.",
 		Before:  "package main\n\nfunc main() {}",
-		After:   "package dashboard\n\nvar Hosts = map[string]*HostConfig{...}\n\nvar Builders = map[string]*BuildConfig{}",
+		After:   "package dashboard\n\nvar Hosts = map[string]*HostConfig{\n\t\"host-linux-amd64\": {VMImage: \"linux-amd64\"},\n}",
 		Section: "build protocol, section 12",
 	},
 	Check: func(p *Pass) {

@@ -16,7 +16,7 @@ var _ = register(Rule{
 			"shows is the name of a builder type or of an alias, which may be empty; a test of that package fails otherwise. " +
 			"The ports are those of Go 1.26. Other farms are not held to it.",
 		Before:  "var slowBotAliases = map[string]string{\n\t\"linux\": \"linux-amd64\",\n}",
-		After:   "var slowBotAliases = map[string]string{\n\t\"linux\": \"linux-amd64\",\n\t\"illumos\": \"\",\n\t...\n}",
+		After:   "var slowBotAliases = map[string]string{\n\t\"linux\":   \"linux-amd64\",\n\t\"illumos\": \"\", // and so on, for every port\n}",
 		Section: "build protocol, section 12.3, rule 20",
 	},
 	Check: func(p *Pass) {
@@ -39,7 +39,7 @@ var _ = register(Rule{
 			return
 		}
 		slices.Sort(missing)
-		p.Reportf(p.tableNode("slowBotAliases"), "no builder type and no alias is called %s", enumerate(missing, "or"))
+		p.Reportf(p.declared("slowBotAliases"), "no builder type and no alias is called %s", enumerate(missing, "or"))
 	},
 })
 

@@ -18,8 +18,8 @@ var _ = register(Rule{
 		Why: "The keys of migration.BuildersPortedToLUCI are builder types that the coordinator hides and stops. " +
 			"One that is no builder type stops nothing, and `go test ./dashboard` fails. Most often the builder type was renamed here and not there. " +
 			"The rule is for package dashboard of the module golang.org/x/build only.",
-		Before:  `addBuilder(BuildConfig{Name: "freebsd-amd64-14_0", HostType: "host-freebsd-amd64-14_0"}) // while the table has freebsd-amd64-13_0`,
-		After:   `addBuilder(BuildConfig{Name: "freebsd-amd64-13_0", HostType: "host-freebsd-amd64-13_0"})`,
+		Before:  `addBuilder(BuildConfig{Name: "freebsd-amd64-14_0", HostType: "host-freebsd-amd64"}) // while the table has freebsd-amd64-13_0`,
+		After:   `addBuilder(BuildConfig{Name: "freebsd-amd64-13_0", HostType: "host-freebsd-amd64"})`,
 		Section: "build protocol, section 12.3, rule 28",
 	},
 	Check: func(p *Pass) {

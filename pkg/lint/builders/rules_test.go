@@ -24,39 +24,64 @@ var update = flag.Bool("update", false, "write golden files anew")
 // no rule does; and, written by -update, want with all that is found in the bad
 // ones and, for rules that can mend, the mended bad*.go as fixed*.go.
 func TestRules(t *testing.T) {
+	var docs []lint.Doc
 	for _, rule := range Rules() {
-		t.Run(rule.ID, func(t *testing.T) {
-			file := filepath.Join("testdata", "rules", rule.ID+".txtar")
-			ar, err := txtar.ParseFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			c := ruleCase{t: t, rule: rule, archive: ar, file: filepath.Join(t.TempDir(), "dashboard", "builders.go")}
-			c.check()
+		docs = append(docs, rule.Doc)
+	}
+	eachCase(t, "rules", docs, (*ruleCase).lint)
+}
+
+// TestChangeRules does the same with the rules about changes and
+// testdata/changes/RULE.txtar: each bad*.go and good*.go is a new version of
+// old.go, and only rules about changes are applied.
+func TestChangeRules(t *testing.T) {
+	var docs []lint.Doc
+	for _, rule := range ChangeRules() {
+		docs = append(docs, rule.Doc)
+	}
+	eachCase(t, "changes", docs, (*ruleCase).lintChange)
+}
+
+// eachCase checks each rule with its archive in a directory of testdata, and
+// that the directory has no others.
+func eachCase(t *testing.T, dir string, docs []lint.Doc, check func(c *ruleCase, text []byte) []lint.Finding) {
+	files, _ := filepath.Glob(filepath.Join("testdata", dir, "*.txtar"))
+	for _, doc := range docs {
+		t.Run(doc.ID, func(t *testing.T) {
+			file := filepath.Join("testdata", dir, doc.ID+".txtar")
+			c := newCase(t, doc, file)
+			c.check(check)
 			if *update {
 				if err := os.WriteFile(file, txtar.Format(c.archive), 0o644); err != nil {
 					t.Fatal(err)
 				}
 			}
 		})
+		files = slices.DeleteFunc(files, func(file string) bool { return filepath.Base(file) == doc.ID+".txtar" })
 	}
-	known := Known()
-	files, _ := filepath.Glob("testdata/rules/*.txtar")
 	for _, file := range files {
-		if name := strings.TrimSuffix(filepath.Base(file), ".txtar"); !slices.Contains(known, name) {
-			t.Errorf("%s is of no rule", file)
-		}
+		t.Errorf("%s is of no rule", file)
 	}
 }
 
 type ruleCase struct {
 	t       *testing.T
-	rule    Rule
+	rule    lint.Doc
 	archive *txtar.Archive
 	file    string // under test: it lies with the frame, in a module
 }
 
-func (c *ruleCase) check() {
+// newCase returns the case of a rule with an archive.
+func newCase(t *testing.T, rule lint.Doc, archive string) *ruleCase {
+	t.Helper()
+	ar, err := txtar.ParseFile(archive)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &ruleCase{t: t, rule: rule, archive: ar, file: filepath.Join(t.TempDir(), "dashboard", "builders.go")}
+}
+
+func (c *ruleCase) check(check func(c *ruleCase, text []byte) []lint.Finding) {
 	var want bytes.Buffer
 	bad, good := 0, 0
 	for _, f := range slices.Clone(c.archive.Files) {
@@ -66,7 +91,7 @@ func (c *ruleCase) check() {
 		switch {
 		case strings.HasPrefix(f.Name, "bad"):
 			bad++
-			findings := c.lint(f.Data)
+			findings := check(c, f.Data)
 			if !slices.ContainsFunc(findings, func(f lint.Finding) bool { return f.Rule == c.rule.ID }) {
 				c.t.Errorf("%s: the rule finds nothing", f.Name)
 			}
@@ -76,7 +101,7 @@ func (c *ruleCase) check() {
 			c.checkFix(f, findings)
 		case strings.HasPrefix(f.Name, "good"):
 			good++
-			for _, finding := range c.lint(f.Data) {
+			for _, finding := range check(c, f.Data) {
 				c.t.Errorf("%s: %s", f.Name, finding)
 			}
 		}
@@ -119,6 +144,36 @@ func (c *ruleCase) checkFix(f txtar.File, findings []lint.Finding) {
 
 func (c *ruleCase) lint(text []byte) []lint.Finding {
 	c.t.Helper()
+	src := c.read(text)
+	return c.report(src, func(r *lint.Reporter) { Check(src, r) })
+}
+
+// lintChange applies the rules about changes from old.go.
+func (c *ruleCase) lintChange(text []byte) []lint.Finding {
+	c.t.Helper()
+	i := slices.IndexFunc(c.archive.Files, func(f txtar.File) bool { return f.Name == "old.go" })
+	if i < 0 {
+		c.t.Fatal("no old.go")
+	}
+	return c.findChange(c.archive.Files[i].Data, text)
+}
+
+func (c *ruleCase) findChange(from, to []byte) []lint.Finding {
+	c.t.Helper()
+	old, src := c.read(from), c.read(to)
+	return c.report(src, func(r *lint.Reporter) { CheckChange(src, old, r) })
+}
+
+func (c *ruleCase) report(src *buildconfig.Source, check func(*lint.Reporter)) []lint.Finding {
+	r := lint.NewReporter(nil)
+	check(r)
+	lint.Ignore(r, Comments(src), Known())
+	lint.Sort(r.Findings)
+	return r.Findings
+}
+
+func (c *ruleCase) read(text []byte) *buildconfig.Source {
+	c.t.Helper()
 	c.writeFrame()
 	src := readInFrame(c.t, c.file, text)
 	for _, err := range src.Syntax {
@@ -126,11 +181,7 @@ func (c *ruleCase) lint(text []byte) []lint.Finding {
 			c.t.Error(err)
 		}
 	}
-	r := lint.NewReporter(nil)
-	Check(src, r)
-	lint.Ignore(r, Comments(src), Known())
-	lint.Sort(r.Findings)
-	return r.Findings
+	return src
 }
 
 // writeFrame writes the archive's frame/*, such as another go.mod and other

@@ -17,8 +17,8 @@ var _ = register(Rule{
 		ID: "startup-panic", Severity: lint.Error, Title: "the coordinator panics when it starts",
 		Why: "A variable or an init function comes to a panic whatever the machine it runs on, so that the coordinator does not start. " +
 			"This is told where no other rule says what is wrong.",
-		Before:  `func init() { if len(Hosts) > 1 { panic("one host type is enough") } }`,
-		After:   `func init() { if len(Hosts) == 0 { panic("no host types") } }`,
+		Before:  "func init() {\n\tif len(Builders) == 0 {\n\t\tpanic(\"no builder types\") // none has been added yet\n\t}\n}",
+		After:   "func init() {\n\tif len(Hosts) == 0 {\n\t\tpanic(\"no host types\")\n\t}\n}",
 		Section: "build protocol, section 12.3",
 	},
 	Last: true,

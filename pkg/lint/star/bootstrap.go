@@ -17,8 +17,8 @@ var _ = register(Rule{
 		Why: "The bootstrap in the tables of Go's branches is a version such as 1.24.6, without the letters go. " +
 			"Each Go release is built with one of at least a certain version: Go 1.N from 1.22 on with 1.M, where M is N-2 rounded down to an even number. " +
 			"With an older one, or one that is not found, every build of the branch fails.",
-		Before:  "\"go1.26\": struct(branch = \"release-branch.go1.26\", bootstrap = \"go1.22.6\"),",
-		After:   "\"go1.26\": struct(branch = \"release-branch.go1.26\", bootstrap = \"1.24.6\"),",
+		Before:  `GO_BRANCHES = {"go1.26": struct(branch = "release-branch.go1.26", bootstrap = "go1.22.6")}`,
+		After:   `GO_BRANCHES = {"go1.26": struct(branch = "release-branch.go1.26", bootstrap = "1.24.6")}`,
 		Section: "LUCI protocol, section 12.3",
 	},
 	Check: func(p *Pass) {

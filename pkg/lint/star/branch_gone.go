@@ -13,8 +13,12 @@ var _ = register(Rule{
 		ID: "star-branch-gone", Severity: lint.Info, Title: "a special case for a branch that is no longer built",
 		Why: "A comparison of go_branch_short with the short name of a branch that is in none of the tables of branches never holds. " +
 			"Such cases are left over when a release goes out of support.",
-		Before:  "if go_branch_short == \"go1.20\":",
-		After:   "# nothing",
+		Before: `GO_BRANCHES = {"gotip": struct(branch = "master")}` + "\n" +
+			`def special(go_branch_short):` + "\n" +
+			`    return go_branch_short in ["gotip", "go1.20"]`,
+		After: `GO_BRANCHES = {"gotip": struct(branch = "master")}` + "\n" +
+			`def special(go_branch_short):` + "\n" +
+			`    return go_branch_short in ["gotip"]`,
 		Section: "LUCI protocol, section 12.2",
 	},
 	Check: func(p *Pass) {

@@ -15,8 +15,10 @@ var _ = register(Rule{
 		ID: "star-builder-unknown", Severity: lint.Warning, Fix: true, Title: "a list of builder types with one that is not there",
 		Why: "Lists such as NO_NETWORK_BUILDERS are asked whether a builder type is in them, by its whole name. " +
 			"What is not in BUILDER_TYPES is never asked for.",
-		Before:  "NO_NETWORK_BUILDERS = [\"linux-adm64\"]",
-		After:   "NO_NETWORK_BUILDERS = [\"linux-amd64\"]",
+		Before: `BUILDER_TYPES = ["linux-amd64"]` + "\n" +
+			`NO_NETWORK_BUILDERS = ["linux-adm64"]`,
+		After: `BUILDER_TYPES = ["linux-amd64"]` + "\n" +
+			`NO_NETWORK_BUILDERS = ["linux-amd64"]`,
 		Section: "LUCI protocol, section 12.2",
 	},
 	Check: func(p *Pass) {

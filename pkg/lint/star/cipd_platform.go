@@ -15,8 +15,8 @@ var _ = register(Rule{
 		ID: "star-cipd-platform", Severity: lint.Error, Fix: true, Title: "a cipd_platform that is none",
 		Why: "CIPD's platforms, and the dimension of bots that is called after them, are GOOS-GOARCH with two exceptions: darwin is mac, and 32-bit arm is armv6l or armv7l. " +
 			"No bot has another one: the builds wait for it and expire.",
-		Before:  "dims = {\"cipd_platform\": \"darwin-arm64\"}",
-		After:   "dims = {\"cipd_platform\": \"mac-arm64\"}",
+		Before:  "def bot():\n    return {\"cipd_platform\": \"darwin-arm64\"}",
+		After:   "def bot():\n    return {\"cipd_platform\": \"mac-arm64\"}",
 		Section: "LUCI protocol, section 12.3",
 	},
 	Check: func(p *Pass) {

@@ -14,8 +14,12 @@ var _ = register(Rule{
 		ID: "star-compare-unknown", Severity: lint.Warning, Title: "a comparison with a builder type, host type or project that is not there",
 		Why: "Special cases in the functions ask for a builder type, a host type or a project by name: builder_type == \"linux-arm\", host_type in [...]. " +
 			"With a name that is in no table the case never happens, and lucicfg says nothing.",
-		Before:  "if builder_type == \"linux-amr\":",
-		After:   "if builder_type == \"linux-arm\":",
+		Before: `BUILDER_TYPES = ["linux-arm"]` + "\n" +
+			`def special(builder_type):` + "\n" +
+			`    return builder_type == "linux-amr"`,
+		After: `BUILDER_TYPES = ["linux-arm"]` + "\n" +
+			`def special(builder_type):` + "\n" +
+			`    return builder_type == "linux-arm"`,
 		Section: "LUCI protocol, section 12.2",
 	},
 	Check: func(p *Pass) {

@@ -12,8 +12,8 @@ var _ = register(Rule{
 		ID: "star-contact-form", Severity: lint.Error, Fix: true, Title: "a contact that is no e-mail address",
 		Why: "HOST_CONTACT_EMAILS has a list of e-mail addresses for each host. lucicfg writes down whatever text is there; " +
 			"without a login nothing looks at it before it is live.",
-		Before:  "\"netbsd-arm\": [\" gopher@golang.org\"],",
-		After:   "\"netbsd-arm\": [\"gopher@golang.org\"],",
+		Before:  `HOST_CONTACT_EMAILS = {"netbsd-arm": [" gopher@golang.org"]}`,
+		After:   `HOST_CONTACT_EMAILS = {"netbsd-arm": ["gopher@golang.org"]}`,
 		Section: "LUCI protocol, section 12.4",
 	},
 	Check: func(p *Pass) {

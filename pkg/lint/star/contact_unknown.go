@@ -7,8 +7,10 @@ var _ = register(Rule{
 		ID: "star-contact-unknown", Severity: lint.Error, Fix: true, Title: "a contact for a host that is not there",
 		Why: "The addresses in HOST_CONTACT_EMAILS get mail when the machines of a host type fail. Under a name that is the host type of no builder type " +
 			"nobody ever gets any; lucicfg says nothing, and what it writes does not change.",
-		Before:  "HOST_CONTACT_EMAILS = {\"netbds-arm\": [\"gopher@golang.org\"]}",
-		After:   "HOST_CONTACT_EMAILS = {\"netbsd-arm\": [\"gopher@golang.org\"]}",
+		Before: `BUILDER_TYPES = ["netbsd-arm"]` + "\n" +
+			`HOST_CONTACT_EMAILS = {"netbds-arm": ["gopher@golang.org"]}`,
+		After: `BUILDER_TYPES = ["netbsd-arm"]` + "\n" +
+			`HOST_CONTACT_EMAILS = {"netbsd-arm": ["gopher@golang.org"]}`,
 		Section: "LUCI protocol, section 12.4",
 	},
 	Check: func(p *Pass) {

@@ -11,8 +11,12 @@ var _ = register(Rule{
 		ID: "star-default-suffix", Severity: lint.Warning, Title: "a default suffix that is of no use, or that nothing knows",
 		Why: "DEFAULT_HOST_SUFFIX pins the version of the operating system for builder types of that port without a suffix. " +
 			"Without such a builder type the entry is never looked up. Machines of which there are few are better not pinned: their version is not in the hands of the farm.",
-		Before:  "DEFAULT_HOST_SUFFIX = {\"linux-adm64\": \"debian12\"}",
-		After:   "DEFAULT_HOST_SUFFIX = {\"linux-amd64\": \"debian12\"}",
+		Before: `LOW_CAPACITY_HOSTS = []` + "\n" +
+			`BUILDER_TYPES = ["linux-amd64"]` + "\n" +
+			`DEFAULT_HOST_SUFFIX = {"linux-adm64": "debian12"}`,
+		After: `LOW_CAPACITY_HOSTS = []` + "\n" +
+			`BUILDER_TYPES = ["linux-amd64"]` + "\n" +
+			`DEFAULT_HOST_SUFFIX = {"linux-amd64": "debian12"}`,
 		Section: "LUCI protocol, section 12.2",
 	},
 	Check: func(p *Pass) {

@@ -13,8 +13,14 @@ var _ = register(Rule{
 		ID: "star-enable-type", Severity: lint.Warning, Title: "a project enabled for a port that no builder type has",
 		Why: "A list enable_types says which ports a project is tested on; its elements are compared with GOOS-GOARCH of a builder type, as a whole. " +
 			"An operating system alone, or a port without builder types, enables nothing.",
-		Before:  "enable_types = [\"linux-amd64\", \"android\"]",
-		After:   "enable_types = [\"linux-amd64\", \"android-arm64\"]",
+		Before: `BUILDER_TYPES = ["android-arm64", "linux-amd64"]` + "\n" +
+			`def enabled(os, arch):` + "\n" +
+			`    enable_types = ["linux-amd64", "android"]` + "\n" +
+			`    return any([x == "%s-%s" % (os, arch) for x in enable_types])`,
+		After: `BUILDER_TYPES = ["android-arm64", "linux-amd64"]` + "\n" +
+			`def enabled(os, arch):` + "\n" +
+			`    enable_types = ["linux-amd64", "android-arm64"]` + "\n" +
+			`    return any([x == "%s-%s" % (os, arch) for x in enable_types])`,
 		Section: "LUCI protocol, section 12.1",
 	},
 	Check: func(p *Pass) {

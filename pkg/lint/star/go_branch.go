@@ -11,8 +11,8 @@ var _ = register(Rule{
 		ID: "star-go-branch", Severity: lint.Error, Title: "a short name of a branch that stands for another release",
 		Why: "In the tables of Go's branches go1.N is the short name of release-branch.go1.N. Where the numbers differ, the builders of one release test the other; " +
 			"it comes from copying a line when a release is cut.",
-		Before:  "\"go1.26\": struct(branch = \"release-branch.go1.25\", bootstrap = \"1.24.6\"),",
-		After:   "\"go1.26\": struct(branch = \"release-branch.go1.26\", bootstrap = \"1.24.6\"),",
+		Before:  `GO_BRANCHES = {"go1.26": struct(branch = "release-branch.go1.25", bootstrap = "1.24.6")}`,
+		After:   `GO_BRANCHES = {"go1.26": struct(branch = "release-branch.go1.26", bootstrap = "1.24.6")}`,
 		Section: "LUCI protocol, section 12.3",
 	},
 	Check: func(p *Pass) {

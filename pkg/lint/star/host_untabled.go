@@ -13,8 +13,12 @@ var _ = register(Rule{
 		Why: "The host type of a builder type is its name without the run mods. It has to be one of few machines, in LOW_CAPACITY_HOSTS " +
 			"(first TBD_CAPACITY_HOSTS), or its version of the operating system has to be known: from a suffix or from DEFAULT_HOST_SUFFIX. " +
 			"lucicfg refuses it otherwise, at a line of dimensions_of that says nothing about the tables.",
-		Before:  "BUILDER_TYPES = [\"linux-sparc64\"]\nLOW_CAPACITY_HOSTS = []",
-		After:   "BUILDER_TYPES = [\"linux-sparc64\"]\nLOW_CAPACITY_HOSTS = [\"linux-sparc64\"]",
+		Before: `DEFAULT_HOST_SUFFIX = {}` + "\n" +
+			`BUILDER_TYPES = ["linux-sparc64"]` + "\n" +
+			`LOW_CAPACITY_HOSTS = []`,
+		After: `DEFAULT_HOST_SUFFIX = {}` + "\n" +
+			`BUILDER_TYPES = ["linux-sparc64"]` + "\n" +
+			`LOW_CAPACITY_HOSTS = ["linux-sparc64"]`,
 		Section: "LUCI protocol, section 12.2",
 	},
 	Check: func(p *Pass) {

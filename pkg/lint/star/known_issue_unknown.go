@@ -16,8 +16,10 @@ var _ = register(Rule{
 		ID: "star-known-issue-unknown", Severity: lint.Error, Fix: true, Title: "a known issue of a builder type that is not there",
 		Why: "KNOWN_ISSUE_BUILDER_TYPES is looked up by the whole name of a builder type, with suffix and run mods. " +
 			"An entry under another name hides nothing: the builder is tested before submitting and is red on the main console.",
-		Before:  "\"linux-risv64\": known_issue(issue_number = 12345),",
-		After:   "\"linux-riscv64\": known_issue(issue_number = 12345),",
+		Before: `BUILDER_TYPES = ["linux-riscv64"]` + "\n" +
+			`KNOWN_ISSUE_BUILDER_TYPES = {"linux-risv64": known_issue(issue_number = 12345)}`,
+		After: `BUILDER_TYPES = ["linux-riscv64"]` + "\n" +
+			`KNOWN_ISSUE_BUILDER_TYPES = {"linux-riscv64": known_issue(issue_number = 12345)}`,
 		Section: "LUCI protocol, section 12.4",
 	},
 	Check: func(p *Pass) {

@@ -7,8 +7,8 @@ var _ = register(Rule{
 		ID: "star-known-issue-zero", Severity: lint.Error, Title: "a known issue without a number",
 		Why: "A known issue has the number of an issue at go.dev/issue: the console of builders with known issues links to it. " +
 			"Zero stands for no known issue there, while the table still keeps the builder from being tested before submitting.",
-		Before:  "\"linux-riscv64\": known_issue(issue_number = 0),",
-		After:   "\"linux-riscv64\": known_issue(issue_number = 12345),",
+		Before:  `KNOWN_ISSUE_BUILDER_TYPES = {"linux-riscv64": known_issue(issue_number = 0)}`,
+		After:   `KNOWN_ISSUE_BUILDER_TYPES = {"linux-riscv64": known_issue(issue_number = 12345)}`,
 		Section: "LUCI protocol, section 12.4",
 	},
 	Check: func(p *Pass) {

@@ -7,8 +7,8 @@ var _ = register(Rule{
 		ID: "star-port-unknown", Severity: lint.Warning, Title: "a builder type for a port that Go does not have",
 		Why: "A builder type begins with GOOS-GOARCH, and its builders set these. " +
 			"For a port that is only being worked on the finding is to be ignored with the number of its issue.",
-		Before:  "\"linux-amd46\",",
-		After:   "\"linux-amd64\",",
+		Before:  `BUILDER_TYPES = ["linux-amd46"]`,
+		After:   `BUILDER_TYPES = ["linux-amd64"]`,
 		Section: "LUCI protocol, section 12.1",
 	},
 	Check: func(p *Pass) {

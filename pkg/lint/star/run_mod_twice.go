@@ -10,8 +10,8 @@ var _ = register(Rule{
 	Doc: lint.Doc{
 		ID: "star-run-mod-twice", Severity: lint.Warning, Title: "a builder type that has a run mod twice",
 		Why:     "Each run mod in the name of a builder type is applied, so one that is there twice multiplies its time-outs twice and does nothing else.",
-		Before:  "\"linux-amd64-race-race\",",
-		After:   "\"linux-amd64-race\",",
+		Before:  `BUILDER_TYPES = ["linux-amd64-race-race"]`,
+		After:   `BUILDER_TYPES = ["linux-amd64-race"]`,
 		Section: "LUCI protocol, section 12.1",
 	},
 	Check: func(p *Pass) {

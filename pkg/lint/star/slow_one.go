@@ -6,8 +6,8 @@ var _ = register(Rule{
 	Doc: lint.Doc{
 		ID: "star-slow-one", Severity: lint.Info, Title: "a slow host whose scale is 1",
 		Why:     "A host that is not in SLOW_HOSTS has the scale 1. An entry that says so changes nothing, unless it limits the scope.",
-		Before:  "\"netbsd-arm\": struct(scale = 1),",
-		After:   "\"netbsd-arm\": struct(scale = 2),",
+		Before:  `SLOW_HOSTS = {"netbsd-arm": struct(scale = 1)}`,
+		After:   `SLOW_HOSTS = {"netbsd-arm": struct(scale = 2)}`,
 		Section: "LUCI protocol, section 12.2",
 	},
 	Check: func(p *Pass) {

@@ -7,8 +7,8 @@ var _ = register(Rule{
 		ID: "star-slow-scale", Severity: lint.Error, Title: "a slow host whose scale is no positive whole number",
 		Why: "The scale in SLOW_HOSTS multiplies the time-outs of tests; it ends up as GO_TEST_TIMEOUT_SCALE, which go tool dist reads as a whole number. " +
 			"With zero or less every test times out.",
-		Before:  "\"netbsd-arm\": struct(scale = 0),",
-		After:   "\"netbsd-arm\": struct(scale = 5),",
+		Before:  `SLOW_HOSTS = {"netbsd-arm": struct(scale = 0)}`,
+		After:   `SLOW_HOSTS = {"netbsd-arm": struct(scale = 5)}`,
 		Section: "LUCI protocol, section 12.2",
 	},
 	Check: func(p *Pass) {

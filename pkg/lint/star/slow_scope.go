@@ -14,8 +14,14 @@ var _ = register(Rule{
 		ID: "star-slow-scope", Severity: lint.Warning, Title: "a slow host's scope that limits something else than it says",
 		Why: "The scope in SLOW_HOSTS lists repositories, as REPO or as REPO@BRANCH with a branch's short name. One that is in no table limits the host to nothing. " +
 			"And while the scale is looked up by host type, the scope is by the whole name of the builder type: those with run mods are not limited.",
-		Before:  "\"netbsd-arm\": struct(scale = 5, scope = [\"go\", \"sys@tip\"]),",
-		After:   "\"netbsd-arm\": struct(scale = 5, scope = [\"go\", \"sys@gotip\"]),",
+		Before: `GO_BRANCHES = {"gotip": struct(branch = "master")}` + "\n" +
+			`PROJECTS = {"go": PT.CORE, "sys": PT.LIBRARY}` + "\n" +
+			`BUILDER_TYPES = ["netbsd-arm"]` + "\n" +
+			`SLOW_HOSTS = {"netbsd-arm": struct(scale = 5, scope = ["go", "sys@tip"])}`,
+		After: `GO_BRANCHES = {"gotip": struct(branch = "master")}` + "\n" +
+			`PROJECTS = {"go": PT.CORE, "sys": PT.LIBRARY}` + "\n" +
+			`BUILDER_TYPES = ["netbsd-arm"]` + "\n" +
+			`SLOW_HOSTS = {"netbsd-arm": struct(scale = 5, scope = ["go", "sys@gotip"])}`,
 		Section: "LUCI protocol, section 12.2",
 	},
 	Check: func(p *Pass) {

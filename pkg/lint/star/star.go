@@ -53,7 +53,7 @@ func Rules() []Rule {
 // it: see Comments and lint.Ignore.
 func Check(src *Source, r *lint.Reporter) {
 	for _, rule := range Rules() {
-		if rule.Check == nil || r.SeverityOf(rule.Doc) == lint.Off {
+		if rule.Check == nil || !r.Applies(rule.Doc) {
 			continue
 		}
 		rule.Check(&Pass{Source: src, rule: rule, reporter: r})

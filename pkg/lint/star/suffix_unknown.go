@@ -14,8 +14,10 @@ var _ = register(Rule{
 		ID: "star-suffix-unknown", Severity: lint.Error, Fix: true, Title: "a builder type with a suffix or a run mod that nothing knows",
 		Why: "A builder type is GOOS-GOARCH[_suffix][-runmod]. The suffix is made into a dimension of the bot by dimensions_of, the run mods are in RUN_MODS. " +
 			"lucicfg refuses most that are unknown; a misspelled powerN or debianN goes through, and the builds wait for a bot that does not exist.",
-		Before:  "\"linux-amd64-longtset\",\n\"linux-ppc64le_pover9\",",
-		After:   "\"linux-amd64-longtest\",\n\"linux-ppc64le_power9\",",
+		Before: `RUN_MODS = dict(longtest = make_run_mod())` + "\n" +
+			`BUILDER_TYPES = ["linux-amd64-longtset", "linux-ppc64le_pover9"]`,
+		After: `RUN_MODS = dict(longtest = make_run_mod())` + "\n" +
+			`BUILDER_TYPES = ["linux-amd64-longtest", "linux-ppc64le_power9"]`,
 		Section: "LUCI protocol, section 12.2",
 	},
 	Check: func(p *Pass) {

@@ -11,8 +11,12 @@ var _ = register(Rule{
 		ID: "star-tbd-no-issue", Severity: lint.Info, Title: "a host whose capacity is open, without a known issue",
 		Why: "A host is in TBD_CAPACITY_HOSTS while the work to add it is under way. As long as its bot does not run, its builder types have a known issue " +
 			"that follows the work; without one they are red on the main console. When the bot runs, the host moves to LOW_CAPACITY_HOSTS.",
-		Before:  "TBD_CAPACITY_HOSTS = [\"linux-sparc64\"]\nKNOWN_ISSUE_BUILDER_TYPES = {}",
-		After:   "TBD_CAPACITY_HOSTS = [\"linux-sparc64\"]\nKNOWN_ISSUE_BUILDER_TYPES = {\"linux-sparc64\": known_issue(issue_number = 12345, skip_x_repos = True)}",
+		Before: `TBD_CAPACITY_HOSTS = ["linux-sparc64"]` + "\n" +
+			`BUILDER_TYPES = ["linux-sparc64"]` + "\n" +
+			`KNOWN_ISSUE_BUILDER_TYPES = {}`,
+		After: `TBD_CAPACITY_HOSTS = ["linux-sparc64"]` + "\n" +
+			`BUILDER_TYPES = ["linux-sparc64"]` + "\n" +
+			`KNOWN_ISSUE_BUILDER_TYPES = {"linux-sparc64": known_issue(issue_number = 12345)}`,
 		Section: "LUCI protocol, section 12.2",
 	},
 	Check: func(p *Pass) {
