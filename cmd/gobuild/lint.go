@@ -57,8 +57,8 @@ Severities are changed in .gobuild-lint.yaml beside the file or above it, or in
 the file that --rules-file names: "rules:", and below it a line RULE: error,
 warning, info or off each.
 
-With --against OLD, a file or a revision of git, it also says what the change
-means for machines that are out there. With --fix it mends what can be mended
+With --against OLD, a file, a revision of git or REV:PATH, it also says what the
+change means for machines that are out there. With --fix it mends what can be mended
 safely. - reads standard input; with --fix the mended text goes to standard
 output.
 
@@ -77,7 +77,8 @@ With --dump it prints what a builders.go comes to as JSON: "hosts" and
 those that may not be there, and what that hangs on.
 
 As go vet's tool it checks the packages that go vet is given:
-go vet -vettool=$(which gobuild) ./dashboard`,
+go vet -vettool=$(which gobuild) ./dashboard. There rules are turned off with
+-builders.disable=RULE,... and not by a file, whose changes go vet would not see.`,
 		Example: `  gobuild lint builders.go
   gobuild lint --against origin/master dashboard/builders.go
   gobuild lint --format sarif dashboard/builders.go main.star

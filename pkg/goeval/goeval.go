@@ -32,7 +32,7 @@ import (
 
 // Options bound an evaluation. Zero values mean what is written with them.
 type Options struct {
-	MaxSteps int // statements and expressions that are evaluated; 20 million
+	MaxSteps int // statements and expressions that are evaluated; 5 million
 	MaxDepth int // calls within calls; 200
 	MaxNodes int // nesting of expressions and statements; 10,000
 	// Observe is a function of the main package whose calls are collected.
@@ -190,7 +190,7 @@ func Load(name string, src []byte, opts Options) (*Program, scanner.ErrorList, e
 		return nil, nil, fmt.Errorf("%s: longer than %d bytes", name, maxFile)
 	}
 	if opts.MaxSteps == 0 {
-		opts.MaxSteps = 20e6
+		opts.MaxSteps = 5e6
 	}
 	if opts.MaxDepth == 0 {
 		opts.MaxDepth = 200

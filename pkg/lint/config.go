@@ -30,7 +30,7 @@ type Config struct {
 // ReadConfig reads the configuration in a file. known are the rules that there
 // are.
 func ReadConfig(file string, known []string) (Config, error) {
-	text, err := os.ReadFile(file)
+	text, err := ReadFile(file)
 	if err != nil {
 		return Config{}, err
 	}

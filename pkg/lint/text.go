@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -146,7 +145,7 @@ func ReadSource(known map[string][]byte) func(file string) []byte {
 		if text, ok := known[file]; ok {
 			return text
 		}
-		text, err := os.ReadFile(file)
+		text, err := ReadFile(file)
 		if err != nil {
 			return nil
 		}

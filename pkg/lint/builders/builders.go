@@ -6,6 +6,7 @@
 package builders
 
 import (
+	"bytes"
 	"go/ast"
 	"go/token"
 	"slices"
@@ -200,7 +201,7 @@ func Comments(src *buildconfig.Source) []lint.Comment {
 				continue
 			}
 			start, end := src.Fset.Position(c.Pos()), src.Fset.Position(c.End())
-			line := src.Text[start.Offset-(start.Column-1) : start.Offset]
+			line := src.Text[bytes.LastIndexByte(src.Text[:start.Offset], '\n')+1 : start.Offset]
 			comment := lint.Comment{Text: text, At: lint.Span{Start: start, End: end}, Alone: strings.TrimSpace(string(line)) == ""}
 			about := start.Line
 			if comment.Alone {

@@ -95,45 +95,15 @@ func Doc(rule string) (lint.Doc, error) {
 	return lint.Doc{}, hint.With(err, "gobuild lint --list-rules shows them")
 }
 
-// maxFile bounds the files that are read, in bytes. The real ones have a tenth
-// of a megabyte; what is read of one takes a hundred times its length in memory.
-const maxFile = 4 << 20
-
 // Read returns the text of a file, and the name that it goes by. It does not
 // wait for what never ends, such as a device.
 func (l *Linter) Read(name string) (shown string, text []byte, err error) {
-	if name == "-" {
-		text, err = io.ReadAll(io.LimitReader(l.opts.Stdin, maxFile+1))
-		if err != nil {
-			return "", nil, fmt.Errorf("read standard input: %w", err)
-		}
-		name = l.opts.StdinName
-	} else if text, err = readFile(name); err != nil {
-		return "", nil, err
+	if name != "-" {
+		text, err = lint.ReadFile(name)
+		return name, text, err
 	}
-	if len(text) > maxFile {
-		return "", nil, fmt.Errorf("%s is longer than %d MiB, which no configuration is", name, maxFile>>20)
-	}
-	return name, text, nil
-}
-
-// readFile reads a regular file: a pipe or a device might never end.
-func readFile(name string) ([]byte, error) {
-	f, err := os.OpenFile(name, os.O_RDONLY|nonblock, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	switch {
-	case err != nil:
-		return nil, err
-	case info.IsDir():
-		return nil, hint.With(fmt.Errorf("%s is a directory", name), "name the file, such as %s", filepath.Join(name, "builders.go"))
-	case !info.Mode().IsRegular():
-		return nil, hint.With(fmt.Errorf("%s is not a regular file", name), "for a pipe give - and its text on standard input")
-	}
-	return io.ReadAll(io.LimitReader(f, maxFile+1))
+	text, err = lint.Read(l.opts.Stdin, "standard input")
+	return l.opts.StdinName, text, err
 }
 
 // isStar reports whether a file is one of LUCI's definitions.
@@ -223,7 +193,7 @@ const gitPatience = 30 * time.Second
 // its module is taken from the version that is there now.
 func (l *Linter) old(ctx context.Context, name string) (*buildconfig.Source, error) {
 	if info, err := os.Stat(l.opts.Against); err == nil && !info.IsDir() {
-		text, err := readFile(l.opts.Against)
+		text, err := lint.ReadFile(l.opts.Against)
 		if err != nil {
 			return nil, err
 		}
@@ -234,7 +204,11 @@ func (l *Linter) old(ctx context.Context, name string) (*buildconfig.Source, err
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, gitPatience, fmt.Errorf("git did not answer within %s", gitPatience))
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "git", "show", l.opts.Against+":./"+filepath.Base(name))
+	object := l.opts.Against + ":./" + filepath.Base(name)
+	if strings.Contains(l.opts.Against, ":") {
+		object = l.opts.Against // with the path that the file had then
+	}
+	cmd := exec.CommandContext(ctx, "git", "show", object)
 	cmd.Dir = filepath.Dir(name)
 	cmd.WaitDelay = time.Second
 	var stderr bytes.Buffer
@@ -247,7 +221,7 @@ func (l *Linter) old(ctx context.Context, name string) (*buildconfig.Source, err
 		return nil, hint.With(errors.New("there is no such file, and git, which would know a revision, is not in PATH"), "give a file with the old version")
 	case err != nil:
 		said, _, _ := strings.Cut(strings.TrimSpace(stderr.String()), "\n")
-		return nil, hint.With(fmt.Errorf("there is no such file, and git says: %s", said), "give a file, or a revision such as HEAD~1 or origin/master")
+		return nil, hint.With(fmt.Errorf("there is no such file, and git says: %s", said), "give a file, or a revision such as HEAD~1 or origin/master; REV:PATH if the file was called otherwise")
 	}
 	return buildconfig.ReadSource(name, text)
 }

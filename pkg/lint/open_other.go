@@ -1,6 +1,6 @@
 //go:build !unix
 
-package linter
+package lint
 
 // nonblock keeps an open from waiting for the other end of a pipe.
 const nonblock = 0
