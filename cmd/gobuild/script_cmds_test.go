@@ -20,10 +20,12 @@ const scriptPatience = 30 * time.Second
 
 // scriptCmds are the commands that the scripts have besides testscript's own.
 var scriptCmds = map[string]func(ts *testscript.TestScript, neg bool, args []string){
-	"await":  scriptAwait,
-	"code":   scriptCode,
-	"github": scriptGitHub,
-	"post":   scriptPost,
+	"await":       scriptAwait,
+	"code":        scriptCode,
+	"get":         scriptGet,
+	"github":      scriptGitHub,
+	"post":        scriptPost,
+	"tokenserver": scriptTokend,
 }
 
 // scriptAwait is "await FILE REGEXP [VARIABLE]": it waits until the file
@@ -81,4 +83,21 @@ func scriptPost(ts *testscript.TestScript, neg bool, args []string) {
 	if text, err := io.ReadAll(resp.Body); err != nil || resp.StatusCode != http.StatusOK {
 		ts.Fatalf("POST %s: %s: %s (%v)", args[0], resp.Status, text, err)
 	}
+}
+
+// scriptGet is "get URL FILE": it writes what a GET brings, which has to
+// succeed, into the file.
+func scriptGet(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: get URL FILE")
+	}
+	client := &http.Client{Timeout: scriptPatience, Transport: &http.Transport{DisableKeepAlives: true}}
+	resp, err := client.Get(args[0])
+	ts.Check(err)
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		ts.Fatalf("GET %s: %s: %s (%v)", args[0], resp.Status, text, err)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), text, 0o600))
 }

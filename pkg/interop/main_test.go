@@ -29,6 +29,14 @@ var programs = map[string]string{
 	"luci_machine_tokend": "go.chromium.org/luci/tokenserver/cmd/luci_machine_tokend",
 	"bootstrapswarm":      "golang.org/x/build/cmd/bootstrapswarm",
 	"stage0":              "golang.org/x/build/cmd/buildlet/stage0",
+	"realtokenserver":     "gobuild/pkg/interop/realtokenserver",
+}
+
+// modules are the directories of programs that are built with the versions of
+// a module of their own.
+var modules = map[string]string{
+	"gobuild":         "../..",
+	"realtokenserver": "realtokenserver",
 }
 
 func TestMain(m *testing.M) {
@@ -42,9 +50,7 @@ func TestMain(m *testing.M) {
 		bin = dir
 		for name, pkg := range programs {
 			build := exec.Command("go", "build", "-o", filepath.Join(bin, name), pkg)
-			if name == "gobuild" {
-				build.Dir = "../.." // with the versions of its own module
-			}
+			build.Dir = modules[name]
 			if out, err := build.CombinedOutput(); err != nil {
 				fmt.Fprintf(os.Stderr, "build %s: %v\n%s", pkg, err, out)
 				return 1

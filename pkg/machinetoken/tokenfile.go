@@ -1,10 +1,11 @@
-// Package machinetoken knows LUCI machine tokens: the file that a token
-// daemon keeps them in, and what a token says about itself.
+// Package machinetoken knows LUCI machine tokens: the daemon that gets them,
+// the file that it keeps them in, and what a token says about itself.
 //
 // A machine token proves to the Swarming server which machine a bot runs on
 // (LUCI protocol, sections 5 to 7). The token daemon gets it and writes the
-// token file; the bot and what starts it read that file. Nothing here checks a
-// token's signature: that is the server's part.
+// token file; the bot and what starts it read that file. Daemon does what
+// luci_machine_tokend does, in its files' exact forms, so that the two can take
+// turns. Nothing here checks a token's signature: that is the server's part.
 package machinetoken
 
 import (
@@ -36,10 +37,23 @@ type TokenFile struct {
 	// LastUpdate is when the daemon got the token, NextUpdate from when on it
 	// gets the next one; zero if the file does not say.
 	LastUpdate, NextUpdate time.Time
+	// State is what the daemon remembers of the run that got the token. It
+	// means nothing to bots.
+	State TokendState
 	// Unknown lists fields that no token file has. Bots do not mind them;
 	// luci_machine_tokend takes such a file for none and gets a new token at
 	// each of its runs.
 	Unknown []string
+}
+
+// TokendState is what a token daemon remembers in the token file (LUCI
+// protocol, section 7.6). Its JSON form is luci_machine_tokend's.
+type TokendState struct {
+	// InputsDigest tells whether the token was asked for with the same
+	// server, certificate and key (section 7.4).
+	InputsDigest string
+	// Version is that of the daemon.
+	Version string
 }
 
 // String returns when the token ends, never the token.
@@ -152,7 +166,7 @@ func (f *TokenFile) field(name string) (field, bool) {
 		{field{"expiry", seconds(&f.Expiry)}, "expiry"},
 		{field{"last_update", seconds(&f.LastUpdate)}, "lastUpdate"},
 		{field{"next_update", seconds(&f.NextUpdate)}, "nextUpdate"},
-		{field{"tokend_state", base64Text}, "tokendState"},
+		{field{"tokend_state", state(&f.State)}, "tokendState"},
 		{field{"access_token", text(ignored)}, "accessToken"},
 		{field{"token_type", text(ignored)}, "tokenType"},
 		{field{"service_account_email", text(ignored)}, "serviceAccountEmail"},
@@ -191,14 +205,21 @@ func seconds(to *time.Time) func(json.RawMessage) error {
 	}
 }
 
-// base64Text checks the daemon's own state, which is nobody else's business.
-func base64Text(value json.RawMessage) error {
-	var s string
-	if err := text(&s)(value); err != nil {
-		return err
+// state reads what the daemon remembers. What is in the base64 is between
+// daemons: if it cannot be read, nothing is remembered.
+func state(to *TokendState) func(json.RawMessage) error {
+	return func(value json.RawMessage) error {
+		var s string
+		if err := text(&s)(value); err != nil {
+			return err
+		}
+		data, err := base64.StdEncoding.DecodeString(s)
+		if err != nil {
+			return errors.New("it is no base64")
+		}
+		if json.Unmarshal(data, to) != nil {
+			*to = TokendState{}
+		}
+		return nil
 	}
-	if _, err := base64.StdEncoding.DecodeString(s); err != nil {
-		return errors.New("it is no base64")
-	}
-	return nil
 }

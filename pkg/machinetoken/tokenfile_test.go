@@ -31,6 +31,7 @@ func TestParseTokenFile(t *testing.T) {
 		Expiry:     time.Unix(1795430778, 0),
 		LastUpdate: time.Unix(1795427178, 0),
 		NextUpdate: time.Unix(1795428978, 0),
+		State:      TokendState{InputsDigest: "00", Version: "1.3"},
 	}
 	withUnknown := want
 	withUnknown.Unknown = []string{"host"}
@@ -42,6 +43,7 @@ func TestParseTokenFile(t *testing.T) {
 		{name: "as written", text: sample, want: want},
 		{name: "numbers", text: strings.NewReplacer(`"17`, `17`, `78"`, `78`).Replace(sample), want: want},
 		{name: "camel case", text: strings.NewReplacer("luci_machine_token", "luciMachineToken", "last_update", "lastUpdate", "next_update", "nextUpdate").Replace(sample), want: want},
+		{name: "state of another kind", text: `{"tokend_state": "WzFd"}`},
 		{name: "null", text: `{"luci_machine_token": null, "expiry": null}`},
 		{name: "empty object", text: "{}\n"},
 		{name: "unknown field", text: strings.Replace(sample, "{", `{"host": ["x"],`, 1), want: withUnknown},
