@@ -24,12 +24,13 @@ var rooms = map[string][]string{
 	"goeval":       {},
 	"buildconfig":  {"goeval"},
 	"lint":         {"buildconfig", "goeval"},
+	"lucidef":      {"botcert"},
 	"request":      {"api", "botcert"},
 	"doctor":       {"builderkey", "botcert", "machinetoken", "api"},
-	"buildlet":     {},
+	"buildlet":     {"supervise"},
 	"stage0":       {"supervise"},
-	"machinetoken": {},
-	"swarmbot":     {"machinetoken", "supervise"},
+	"machinetoken": {"botcert"},
+	"swarmbot":     {"botcert", "machinetoken", "supervise"},
 	"supervise":    {},
 	"gomote":       {"api", "buildlet"},
 	"coordinator":  {"api", "botcert", "builderkey", "buildlet", "buildconfig", "store"},
@@ -38,6 +39,7 @@ var rooms = map[string][]string{
 	"rehearse": {"api", "botcert", "builderkey", "buildconfig", "buildlet", "coordinator", "doctor", "gomote", "machinetoken", "stage0", "supervise", "swarmbot"},
 
 	"atomicfile": {},
+	"diskspace":  {},
 	"hint":       {},
 	"netdial":    {},
 	"ports":      {},
@@ -46,7 +48,7 @@ var rooms = map[string][]string{
 
 // leaves are rooms that every room may import. They import nothing but each
 // other.
-var leaves = []string{"atomicfile", "hint", "netdial", "ports", "version"}
+var leaves = []string{"atomicfile", "diskspace", "hint", "netdial", "ports", "version"}
 
 // workerRooms run on builder machines, of every port, and in porters' hands.
 var workerRooms = []string{"buildlet", "stage0", "supervise", "machinetoken", "swarmbot", "doctor", "botcert", "builderkey", "gomote"}

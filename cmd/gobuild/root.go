@@ -19,6 +19,7 @@ var commands = []func(*app) *cobra.Command{
 	newBuildletCommand,
 	newCSRCommand,
 	newDoctorCommand,
+	newRunBotCommand,
 	newKeygenCommand,
 	newLintCommand,
 	newLUCICommand,

@@ -17,6 +17,8 @@ import (
 	"sync/atomic"
 	"time"
 	"unicode"
+
+	"gobuild/pkg/supervise"
 )
 
 const (
@@ -292,14 +294,14 @@ func (s *Server) run(ctx context.Context, cancel context.CancelFunc, j *job, std
 		}
 		cmd.Stdin = inR
 	}
-	group := newGroup(cmd, j.cookie)
+	group := supervise.NewGroup(cmd, j.cookie)
 	err = startJob(cmd, j.firewall, out)
 	outW.Close()
 	if inR != nil {
 		inR.Close()
 	}
 	if err == nil {
-		err = group.started()
+		err = group.Started()
 		if err != nil {
 			cmd.Process.Kill()
 			cmd.Wait()
@@ -329,10 +331,10 @@ func (s *Server) run(ctx context.Context, cancel context.CancelFunc, j *job, std
 	} else {
 		close(fed)
 	}
-	stopKill := context.AfterFunc(ctx, group.kill)
-	waitErr := group.wait() // whatever the command has left behind ends with it
+	stopKill := context.AfterFunc(ctx, group.Kill)
+	waitErr := group.Wait() // whatever the command has left behind ends with it
 	stopKill()
-	if left := group.sweep(); len(left) > 0 {
+	if left := group.Sweep(); len(left) > 0 {
 		s.log.Error("processes of a command survive it", "cmd", j.path, "pids", left)
 	}
 	if inW != nil {
@@ -350,7 +352,7 @@ func (s *Server) run(ctx context.Context, cancel context.CancelFunc, j *job, std
 	// However slow the caller is, all output goes out before the trailer. One
 	// that has gone away ends this with its connection.
 	<-copied
-	group.close()
+	group.Close()
 	if waitErr != nil {
 		return startError(waitErr)
 	}

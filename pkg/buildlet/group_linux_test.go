@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -126,9 +127,20 @@ func TestGroupRace(t *testing.T) {
 	}
 }
 
+// processes returns the numbers of all processes.
+func processes() (pids []int) {
+	dirs, _ := filepath.Glob("/proc/[0-9]*")
+	for _, dir := range dirs {
+		if pid, err := strconv.Atoi(filepath.Base(dir)); err == nil {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
 // running returns the processes with the given command line.
 func running(line string) (pids []int) {
-	for pid := range procs(0, 1<<30) {
+	for _, pid := range processes() {
 		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
 		if err == nil && strings.Contains(strings.ReplaceAll(string(b), "\x00", " "), line) && alive(pid) {
 			pids = append(pids, pid)

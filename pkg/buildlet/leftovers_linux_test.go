@@ -14,7 +14,7 @@ import (
 
 // inWorkDir returns the living processes that run in the work directory.
 func (s *testServer) inWorkDir() (pids []int) {
-	for pid := range procs(0, 1<<30) {
+	for _, pid := range processes() {
 		dir, err := os.Readlink(fmt.Sprintf("/proc/%d/cwd", pid))
 		if err == nil && dir == s.work && alive(pid) {
 			pids = append(pids, pid)

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/klauspost/compress/gzip"
+
+	"gobuild/pkg/diskspace"
 )
 
 const (
@@ -159,8 +161,8 @@ func (s *Server) untar(r io.Reader, dir string) error {
 	}
 	u := &unpacking{root: s.root(), dir: dir, began: time.Now(), left: s.opts.MaxUnpack,
 		limit: fmt.Sprintf("the limit of %d bytes for one archive", s.opts.MaxUnpack)}
-	if free, ok := freeBytes(s.work); ok && free < u.left {
-		u.left, u.limit = free, fmt.Sprintf("the %d bytes that are free on the disk", free)
+	if space, ok := diskspace.Of(s.work); ok && space.Free < u.left {
+		u.left, u.limit = space.Free, fmt.Sprintf("the %d bytes that are free on the disk", space.Free)
 	}
 	defer u.leave()
 	if u.dest, err = u.root.OpenRoot(dir); err != nil {

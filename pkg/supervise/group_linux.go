@@ -1,4 +1,4 @@
-package buildlet
+package supervise
 
 import (
 	"bytes"
@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -21,31 +22,49 @@ const (
 	// soon is a time in which no machine starts as many processes as there
 	// are numbers for them.
 	soon = 100 * time.Millisecond
+	// minMark is how long the value of a mark has to be, in bytes.
+	minMark = 12
 	// execWait is what a process may take to replace its program.
 	execWait = 20 * time.Millisecond
 )
 
-// wait waits for the command's end and kills what is left of its group. The
+// Wait waits for the command's end and kills what is left of its group. The
 // leader is reaped last: until then its number stays taken, so that the
 // signal reaches no other.
-func (g *group) wait() error {
+func (g *Group) Wait() error {
 	for {
 		err := unix.Waitid(unix.P_PID, g.cmd.Process.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
 		if !errors.Is(err, unix.EINTR) {
 			break
 		}
 	}
+	if g.ended != nil {
+		left := slices.DeleteFunc(Marked(g.mark), func(pid int) bool { return pid == g.cmd.Process.Pid })
+		g.ended(left)
+		for _, pid := range left {
+			// Those in other groups may hold the output open, which Wait
+			// waits for.
+			unix.Kill(pid, unix.SIGKILL)
+		}
+	}
 	return g.reap(g.cmd.Wait)
 }
 
-// sweep kills the processes that have left the group, and returns those that
+// Marked returns the living processes of this machine that have mark, or more
+// behind it, in their environment, as far as this process may see that. On
+// other systems it returns none.
+func Marked(mark string) []int {
+	return marked(mark, 0, math.MaxInt)
+}
+
+// Sweep kills the processes that have left the group, and returns those that
 // live on all the same.
 //
 // Numbers are given out in turn, so those of a short command's descendants lie
 // between its own and the last one given; but in time they begin anew. What is
 // started while one look is taken, is found by the next, which is for the
 // numbers given since.
-func (g *group) sweep() (left []int) {
+func (g *Group) Sweep() (left []int) {
 	all := func() (first, last, seen int) {
 		own, seen := g.cmd.Process.Pid, lastNumber()
 		if time.Since(g.began) < soon && seen >= own {
@@ -55,7 +74,7 @@ func (g *group) sweep() (left []int) {
 	}
 	first, last, seen := all()
 	for range sweepRounds {
-		left = g.marked(first, last)
+		left = marked(g.mark, first, last)
 		for _, pid := range left {
 			unix.Kill(pid, unix.SIGKILL)
 		}
@@ -88,8 +107,13 @@ func lastNumber() int {
 }
 
 // marked returns the living processes in a range whose environment has the
-// cookie, as far as this process may see it.
-func (g *group) marked(first, last int) (pids []int) {
+// mark, as far as this process may see it.
+func marked(mark string, first, last int) (pids []int) {
+	// Half a mark is in the environment of others, an empty one in everybody's,
+	// and what is found is killed.
+	if _, value, ok := strings.Cut(mark, "="); !ok || len(value) < minMark {
+		return nil
+	}
 	look := procs(first, last)
 	buf := make([]byte, 64<<10)
 	for deadline := time.Now().Add(execWait); ; time.Sleep(time.Millisecond / 2) {
@@ -98,8 +122,8 @@ func (g *group) marked(first, last int) (pids []int) {
 			dir := "/proc/" + strconv.Itoa(pid)
 			env, err := readOnce(dir+"/environ", buf)
 			switch {
-			case err != nil:
-			case bytes.Contains(env, []byte(g.cookie)):
+			case err != nil, pid == os.Getpid():
+			case bytes.Contains(env, []byte(mark)):
 				pids = append(pids, pid)
 			case len(env) == 0:
 				// While a process replaces its program it has none. The dead,

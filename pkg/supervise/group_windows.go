@@ -1,4 +1,4 @@
-package buildlet
+package supervise
 
 import (
 	"os/exec"
@@ -9,19 +9,19 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// newGroup prepares cmd, not yet started, to be put into a job object.
-func newGroup(cmd *exec.Cmd, cookie string) *group {
+// NewGroup prepares cmd, not yet started, to be put into a job object.
+func NewGroup(cmd *exec.Cmd, mark string) *Group {
 	cmd.SysProcAttr = &syscall.SysProcAttr{CreationFlags: windows.CREATE_NEW_PROCESS_GROUP}
-	return &group{
-		cmd: cmd, cookie: cookie, began: time.Now(),
+	return &Group{
+		cmd: cmd, mark: mark, began: time.Now(),
 		signal: func() { cmd.Process.Kill() }, // until there is a job object
-		close:  func() {},
+		free:   func() {},
 	}
 }
 
-// started puts the command, which runs, into a job object, which no process
+// Started puts the command, which runs, into a job object, which no process
 // leaves.
-func (g *group) started() error {
+func (g *Group) Started() error {
 	job, err := windows.CreateJobObject(nil, nil)
 	if err != nil {
 		return err
@@ -44,15 +44,15 @@ func (g *group) started() error {
 		return err
 	}
 	g.signal = func() { windows.TerminateJobObject(job, 1) }
-	g.close = func() { windows.CloseHandle(job) }
+	g.free = func() { windows.CloseHandle(job) }
 	return nil
 }
 
-// wait waits for the command's end and kills what is left of its job.
-func (g *group) wait() error {
+// Wait waits for the command's end and kills what is left of its job.
+func (g *Group) Wait() error {
 	err := g.cmd.Wait()
 	return g.reap(func() error { return err })
 }
 
-// sweep returns the processes that live on: none leaves a job object.
-func (g *group) sweep() (left []int) { return nil }
+// Sweep returns the processes that live on: none leaves a job object.
+func (g *Group) Sweep() (left []int) { return nil }

@@ -1,0 +1,207 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"gobuild/pkg/hint"
+	"gobuild/pkg/netdial"
+	"gobuild/pkg/supervise"
+	"gobuild/pkg/swarmbot"
+)
+
+// runBotFlags are the flags of "gobuild run-bot".
+type runBotFlags struct {
+	bot        swarmbot.Options
+	healthAddr string
+	once       bool
+}
+
+// newRunBotCommand returns "gobuild run-bot".
+func newRunBotCommand(a *app) *cobra.Command {
+	var f runBotFlags
+	cmd := &cobra.Command{
+		Use:     "run-bot",
+		GroupID: groupOwner,
+		Short:   "Run this machine's Swarming bot, and keep it running",
+		Long: `Run-bot downloads LUCI's Swarming bot with this machine's token, checks it by
+its digest, and runs it: in place of bootstrapswarm and the loop around it.
+
+Before each start it checks the token (10 minutes left, for this host name),
+Python (3.7 to 3.13), the free disk, and that no other bot runs in the work
+directory. It refuses to run as root. If the bot cannot be downloaded, the last
+good copy does; if the server refuses it, the reason is said in plain words.
+
+When the bot ends, whatever it has left running is killed, and it is started
+again, with pauses that grow from --retry-min to --retry-max. After
+--retry-budget failures in a row it is given up for an hour. The bot's log is
+read as it grows: a bot that is quarantined or not let in is not well, though it
+runs. --notify-command and --notify-url tell the owner, once when the bot has
+been dead for --notify-after and once when it works again. The command is a line
+for the shell, with GOBUILD_EVENT (dead, recovered), GOBUILD_NAME,
+GOBUILD_STATE, GOBUILD_WHY and GOBUILD_SINCE in its environment and a line of
+text on its input; the URL gets a POST of the same as JSON.
+
+--health-addr answers GET / (a page), /healthz (200, or 503 with the reason),
+/metrics (Prometheus) and /status.json. Under systemd, Type=notify and
+WatchdogSec= work.
+
+At SIGTERM or SIGINT the bot is asked to end, which it does after its task;
+after --stop-wait, or at a second signal, it is killed. The exit code is 0 then.
+With --once the bot runs once: the exit code is 0 if it ends with 0, else 1.
+
+Where GCE_METADATA_HOST is set, the virtual machine's identity takes the place
+of the token and of --hostname.`,
+		Example: `  gobuild run-bot --hostname linux-riscv64-gopher
+  gobuild run-bot --hostname linux-riscv64-gopher --health-addr localhost:8081 --notify-command "mail -s builder gopher@example.com"
+  gobuild run-bot --hostname linux-riscv64-gopher--02 --workdir /data/bot-02 --once`,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.runBot(cmd.Context(), f) },
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&f.bot.Hostname, "hostname", "", "bot's `NAME`: the host name in the certificate, with --NN behind it for one of several bots")
+	flags.StringVar(&f.bot.Swarming, "swarming", swarmbot.DefaultServer, "Swarming server, `HOST` or HOST:PORT, which is called by https")
+	flags.StringVar(&f.bot.TokenFile, "token-file", "", "`FILE` with the machine token (default $LUCI_MACHINE_TOKEN, else where bots look for it)")
+	flags.StringVar(&f.bot.CertFile, "cert-pem", "", "`FILE` with the machine's certificate, to compare its name with")
+	flags.StringVar(&f.bot.WorkDir, "workdir", "", "`DIR` that the bot works in and deletes in what it does not know (default ~/.swarming)")
+	flags.StringVar(&f.bot.Python, "python", "", "Python 3 `PROGRAM` that runs the bot (default python3 in PATH)")
+	flags.StringVar(&f.healthAddr, "health-addr", "", "`ADDR` that answers probes and browsers; on this machine only, unless it has a host part; empty for none")
+	flags.BoolVar(&f.once, "once", false, "run the bot once")
+	flags.BoolVar(&f.bot.AllowRoot, "allow-root", false, "run as root, and let every task do so")
+	flags.DurationVar(&f.bot.StopWait, "stop-wait", swarmbot.DefaultStopWait, "time that the bot has to end in when it is asked to")
+	flags.StringVar(&f.bot.Notices.Command, "notify-command", "", "shell `COMMAND` that tells the owner of a dead bot")
+	flags.StringVar(&f.bot.Notices.URL, "notify-url", "", "`URL` that is told of a dead bot")
+	flags.DurationVar(&f.bot.Notices.After, "notify-after", 15*time.Minute, "time that the bot has to be dead before the owner is told")
+	flags.DurationVar(&f.bot.Backoff.Min, "retry-min", supervise.DefaultBackoff.Min, "pause after the first failure")
+	flags.DurationVar(&f.bot.Backoff.Max, "retry-max", supervise.DefaultBackoff.Max, "longest pause")
+	flags.IntVar(&f.bot.Backoff.Budget, "retry-budget", supervise.DefaultBackoff.Budget, "failures in a row (`N`) after which the bot is given up for an hour; 0 for never")
+	flags.DurationVar(&f.bot.Settle, "settle", time.Minute, "time that the bot has to run before it counts as sound")
+	bindConfig(flags, "hostname", "hostname")
+	bindConfig(flags, "swarming", "swarming")
+	bindConfig(flags, "token-file", "token-file")
+	bindConfig(flags, "cert-pem", "cert-pem")
+	bindConfig(flags, "workdir", "workdir")
+	bindConfig(flags, "python", "python")
+	bindConfig(flags, "health-addr", "health-addr")
+	cmd.MarkFlagDirname("workdir")
+	return cmd
+}
+
+func (a *app) runBot(ctx context.Context, f runBotFlags) error {
+	o := f.bot
+	for _, d := range []struct {
+		flag  string
+		value time.Duration
+	}{{"stop-wait", o.StopWait}, {"notify-after", o.Notices.After}, {"retry-min", o.Backoff.Min}, {"settle", o.Settle}} {
+		if d.value <= 0 {
+			return usageErrorf("--%s %s: a time longer than none", d.flag, d.value)
+		}
+	}
+	if o.Backoff.Max < o.Backoff.Min {
+		return usageErrorf("--retry-max %s is shorter than --retry-min %s", o.Backoff.Max, o.Backoff.Min)
+	}
+	if o.Notices.URL != "" {
+		if err := checkURL(o.Notices.URL); err != nil {
+			return hint.With(usageErrorf("--notify-url: %w", err), "as https://hooks.example.com/PATH, without a name or password in it")
+		}
+	}
+	var err error
+	if o.Roots, err = netdial.Roots(a.caFile); err != nil {
+		return err
+	}
+	o.CAFile = a.caFile
+	o.Backoff.Rest = supervise.DefaultBackoff.Rest
+	o.Output = a.stderr
+	o.Getenv, o.Environ = a.getenv, os.Environ()
+	o.Log = a.logger()
+	bot, err := swarmbot.New(o)
+	if err != nil {
+		return err
+	}
+	defer bot.Close()
+	ctx, release := takeSignals(ctx, o.Log, bot.Kill)
+	defer release()
+	stopHealth, err := serveHealth(f.healthAddr, bot.Status, o.Log)
+	if err != nil {
+		return err
+	}
+	defer stopHealth()
+	if f.once {
+		return bot.RunOnce(ctx)
+	}
+	return bot.Run(ctx)
+}
+
+// takeSignals returns a context that the first signal to end cancels. The next
+// calls again: by itself it would end this program alone, and leave the bot.
+func takeSignals(ctx context.Context, log *slog.Logger, again func()) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // nohup
+		signals = append(signals, syscall.SIGHUP)
+	}
+	got := make(chan os.Signal, 4)
+	signal.Notify(got, signals...)
+	done := make(chan struct{})
+	go func() {
+		for n := 0; ; n++ {
+			select {
+			case sig := <-got:
+				if n == 0 {
+					log.Info("told to end; a second signal kills the bot at once", "signal", sig.String())
+					cancel()
+				} else {
+					again()
+				}
+			case <-done:
+				return
+			}
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(got)
+		close(done)
+		cancel()
+	}
+}
+
+// serveHealth answers probes at addr until stop is called. An addr without a
+// host part is on this machine.
+func serveHealth(addr string, status func() supervise.Status, log *slog.Logger) (stop func(), err error) {
+	if addr == "" {
+		return func() {}, nil
+	}
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, hint.With(usageErrorf("--health-addr %q: %w", addr, err), "as localhost:8081")
+	}
+	if host == "" {
+		host = "127.0.0.1"
+	}
+	listener, err := net.Listen("tcp", net.JoinHostPort(host, port))
+	if err != nil {
+		return nil, hint.With(fmt.Errorf("--health-addr: %w", err), "another program may have the port: choose one with --health-addr HOST:PORT")
+	}
+	log.Info("status page", "url", "http://"+reachable(listener.Addr())+"/")
+	server := &http.Server{Handler: supervise.Handler(status), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			log.Error("the status page has ended", "err", err)
+		}
+	}()
+	return func() {
+		server.Close()
+		<-done
+	}, nil
+}

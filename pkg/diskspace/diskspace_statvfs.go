@@ -1,0 +1,16 @@
+//go:build netbsd || solaris
+
+package diskspace
+
+import "golang.org/x/sys/unix"
+
+// Of returns the space of the file system of dir, which has to exist, and
+// whether it could be measured.
+func Of(dir string) (Space, bool) {
+	var st unix.Statvfs_t
+	if unix.Statvfs(dir, &st) != nil {
+		return Space{}, false
+	}
+	unit := int64(st.Frsize)
+	return Space{Total: int64(st.Blocks) * unit, Free: int64(st.Bavail) * unit}, true
+}

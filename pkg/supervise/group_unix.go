@@ -1,0 +1,22 @@
+//go:build unix
+
+package supervise
+
+import (
+	"os/exec"
+	"syscall"
+	"time"
+)
+
+// NewGroup makes cmd, not yet started, the leader of a group of its own.
+func NewGroup(cmd *exec.Cmd, mark string) *Group {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	return &Group{
+		cmd: cmd, mark: mark, began: time.Now(),
+		signal: func() { syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) },
+		free:   func() {},
+	}
+}
+
+// Started is called once the command runs.
+func (g *Group) Started() error { return nil }
