@@ -2,7 +2,6 @@ package swarmbot
 
 import (
 	"bufio"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -120,7 +119,7 @@ func FuzzDigest(f *testing.F) {
 	f.Add([]byte("PK\x05\x06" + strings.Repeat("\x00", 18)))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if digest, err := Digest(data); err == nil && !isDigest(digest) {
-			t.Error(fmt.Sprintf("digest %q", digest))
+			t.Errorf("digest %q", digest)
 		}
 	})
 }
