@@ -2,6 +2,7 @@ package buildconfig
 
 import (
 	"go/ast"
+
 	"gobuild/pkg/goeval"
 )
 
