@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,97 +14,125 @@ import (
 	"gobuild/pkg/rehearse"
 )
 
-// rehearsals are all there are, in the order in which they are run.
-var rehearsals = []struct {
+// rehearsal is one of what can be rehearsed.
+type rehearsal struct {
 	name, about string
 	run         func(context.Context, rehearse.Options) error
-}{
+}
+
+// rehearsals are all there are, the one that is meant without an argument first.
+var rehearsals = []rehearsal{
 	{"coordinator", "a coordinator with one machine, and a porter who works on it", rehearse.Coordinator},
+	{"luci", "a machine of LUCI's, from its certificate request to a bot that works, and what can go wrong", rehearse.LUCI},
 }
 
 // newRehearseCommand returns "gobuild rehearse".
 func newRehearseCommand(a *app) *cobra.Command {
 	var keep bool
+	var names, completions []string
+	for _, reh := range rehearsals {
+		names = append(names, reh.name)
+		completions = append(completions, cobra.CompletionWithDesc(reh.name, reh.about))
+	}
 	cmd := &cobra.Command{
-		Use:     "rehearse [coordinator]",
+		Use:     "rehearse [" + strings.Join(names, "|") + "]",
 		GroupID: groupOwner,
 		Short:   "Play a whole farm on this machine, step by step",
 		Long: `Rehearse plays a farm on this machine, with throw-away keys and certificates,
 on loopback addresses, in a temporary directory, and walks the way of its people
 step by step. Each step runs the command that a person would type, and says what
-it has proved. Without an argument it runs all rehearsals there are.
+it has proved.
+
+Coordinator, which is meant without an argument, is a private farm: a
+coordinator, a buildlet, and a porter's session. Luci is the world of a LUCI
+builder: its certificate, the token server, Swarming and the bot, played by
+stand-ins with the checks of the real ones. Then things are broken on purpose,
+one by one, and the tools have to name each cause. The bot is a Python program;
+where no python3 can run bots, gobuild plays it. The exit code is 1 if a step
+fails.
 
 With --keep the farm stays up until it is interrupted, and what there is to try
 is printed.`,
 		Example: `  gobuild rehearse
+  gobuild rehearse luci
   gobuild rehearse coordinator --keep`,
 		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) > 1 {
+			switch {
+			case isStandIn(args):
+				return nil
+			case len(args) > 1:
 				return fmt.Errorf("takes one rehearsal at most, got %d", len(args))
-			}
-			if len(args) == 1 && args[0] != rehearsals[0].name {
-				return fmt.Errorf("unknown rehearsal %q: there is %s", args[0], rehearsals[0].name)
+			case len(args) == 1 && !slices.Contains(names, args[0]):
+				return fmt.Errorf("unknown rehearsal %q: there are %s", args[0], strings.Join(names, " and "))
 			}
 			return nil
 		},
-		ValidArgs: []string{cobra.CompletionWithDesc(rehearsals[0].name, rehearsals[0].about)},
-		RunE:      func(cmd *cobra.Command, args []string) error { return a.rehearse(cmd.Context(), args, keep) },
+		ValidArgs: completions,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if isStandIn(args) {
+				return a.standIn(cmd.Context(), args[1:])
+			}
+			which := 0
+			if len(args) > 0 {
+				which = slices.Index(names, args[0])
+			}
+			return a.rehearse(cmd.Context(), rehearsals[which], keep)
+		},
 	}
 	cmd.Flags().BoolVar(&keep, "keep", false, "leave the farm up until interrupted")
 	return cmd
 }
 
-func (a *app) rehearse(ctx context.Context, args []string, keep bool) error {
-	if keep && len(args) == 0 && len(rehearsals) > 1 {
-		return usageErrorf("--keep leaves one farm up: which?")
+// isStandIn reports whether a rehearsal's script calls, and no person.
+func isStandIn(args []string) bool { return len(args) > 1 && args[0] == rehearse.StandInName }
+
+// standIn plays Python and the bot for run-bot, and so prints errors as Python
+// does.
+func (a *app) standIn(ctx context.Context, args []string) error {
+	if err := rehearse.StandIn(ctx, args, a.stdout, a.getenv); err != nil {
+		fmt.Fprintln(a.stderr, err)
+		return &exitError{code: exitFailed}
 	}
+	return nil
+}
+
+func (a *app) rehearse(ctx context.Context, reh rehearsal, keep bool) error {
 	program, err := os.Executable()
 	if err != nil {
 		return err
 	}
 	p := a.palette(a.stdout)
-	steps, failed := []rehearse.Step{}, 0
+	steps, failed := []rehearse.Step{}, false
 	start := time.Now()
-	for _, reh := range rehearsals {
-		if len(args) == 1 && args[0] != reh.name {
-			continue
-		}
-		if !a.jsonOut {
-			fmt.Fprintf(a.stdout, "%s: %s\n", p.strong.Render("rehearse "+reh.name), reh.about)
-		}
-		err := reh.run(ctx, rehearse.Options{
-			Program: program,
-			Keep:    keep,
-			Step: func(s rehearse.Step) {
-				steps = append(steps, s)
-				if s.Err != nil {
-					failed++
-				}
-				if !a.jsonOut {
-					a.printStep(p, s)
-				}
-			},
-			Ready: func(f rehearse.Farm) { a.printFarm(p, f) },
-		})
-		switch {
-		case ctx.Err() != nil && keep:
-			return nil
-		case err != nil && failed == 0:
-			return err
-		case failed > 0:
-			if a.jsonOut {
-				break
-			}
-			fmt.Fprintf(a.stdout, "\n%s %d steps passed, then this one failed\n", p.bad.Render("failed:"), len(steps)-1)
-			return &exitError{code: exitFailed}
-		}
+	if !a.jsonOut {
+		fmt.Fprintf(a.stdout, "%s: %s\n", p.strong.Render("rehearse "+reh.name), reh.about)
 	}
-	if a.jsonOut {
+	err = reh.run(ctx, rehearse.Options{
+		Program: program,
+		Keep:    keep,
+		Step: func(s rehearse.Step) {
+			steps = append(steps, s)
+			failed = failed || s.Err != nil
+			if !a.jsonOut {
+				a.printStep(p, s)
+			}
+		},
+		Ready: func(f rehearse.Farm) { a.printFarm(p, f) },
+	})
+	switch {
+	case ctx.Err() != nil && keep:
+		return nil
+	case err != nil && !failed:
+		return err
+	case a.jsonOut:
 		err := a.printJSON(steps)
-		if failed > 0 {
+		if failed {
 			err = errors.Join(err, &exitError{code: exitFailed})
 		}
 		return err
+	case failed:
+		fmt.Fprintf(a.stdout, "\n%s %d steps passed, then this one failed\n", p.bad.Render("failed:"), len(steps)-1)
+		return &exitError{code: exitFailed}
 	}
 	fmt.Fprintf(a.stdout, "\n%s %d steps in %.1f s\n", p.good.Render("passed:"), len(steps), time.Since(start).Seconds())
 	return nil

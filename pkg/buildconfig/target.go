@@ -2,10 +2,10 @@ package buildconfig
 
 import (
 	"go/ast"
-
-	"gobuild/pkg/goeval"
 	"slices"
 	"strings"
+
+	"gobuild/pkg/goeval"
 )
 
 // Var is a variable of an environment.

@@ -47,12 +47,13 @@ func TestMain(m *testing.M) {
 // nothing is left of them.
 type rehearsal struct {
 	*testing.T
+	play  func(context.Context, Options) error
 	tmp   string
 	steps []Step
 }
 
 func newRehearsal(t *testing.T) *rehearsal {
-	r := &rehearsal{T: t, tmp: t.TempDir()}
+	r := &rehearsal{T: t, play: Coordinator, tmp: t.TempDir()}
 	t.Setenv("TMPDIR", r.tmp)
 	t.Setenv("TMP", r.tmp)
 	// The settings of a real farm are not to lead it astray.
@@ -73,7 +74,7 @@ func (r *rehearsal) run(ctx context.Context, opts Options) error {
 			told(s)
 		}
 	}
-	err := Coordinator(ctx, opts)
+	err := r.play(ctx, opts)
 	left, readErr := os.ReadDir(r.tmp)
 	if readErr != nil || len(left) > 0 {
 		r.Errorf("left behind: %v (%v)", left, readErr)
