@@ -2,7 +2,8 @@
 // certificates, and walks the way of its people step by step.
 //
 // The parts are processes of the program itself, on loopback addresses and
-// free ports, in a temporary directory; each step runs the command that a
+// free ports, in a temporary directory; only LUCI's servers, which gobuild is
+// not otherwise, are played by this process. Each step runs the command that a
 // person would type, and says what it has proved. Nothing outside the
 // directory is touched, and nothing is left when the rehearsal ends.
 package rehearse
