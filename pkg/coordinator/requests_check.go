@@ -31,7 +31,10 @@ const (
 
 // wishForm is what the wish for a host type may look like. Whether there is
 // one of that name matters when it is granted: it may be made for the port.
-var wishForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
+var wishForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
+
+// maxWish is the longest wish, in bytes.
+const maxWish = 100
 
 // checkNewRequest returns the record of r, and its CSR. The errors are
 // *api.Error.
@@ -66,7 +69,7 @@ func checkFields(r api.NewRequest, port string) error {
 	switch {
 	case r.Port != port:
 		return api.Errorf(api.CodeBadRequest, "port %.40q is not that of host name %s", r.Port, r.Hostname).WithHint("it is %s", port)
-	case r.HostType != "" && !wishForm.MatchString(r.HostType):
+	case r.HostType != "" && (len(r.HostType) > maxWish || !wishForm.MatchString(r.HostType)):
 		return api.Errorf(api.CodeBadRequest, "%.100q cannot be a host type's name", r.HostType).WithHint("as host-%s", port)
 	case strings.ContainsAny(r.Contact, "\n\t"):
 		return api.Errorf(api.CodeBadRequest, "the contact has a tab or more than one line")

@@ -26,8 +26,8 @@ var _ = register(Rule{
 		var unsure []*buildconfig.Alias
 		for _, a := range p.Aliases {
 			b := p.Builder(a.Builder)
-			if !a.Known || !certain(b) {
-				continue
+			if !a.Known || !certain(b) || alive[b.Key] {
+				continue // or asked for another alias
 			}
 			if yes, known := p.Builds(b, "go", "master", "master"); yes || !known {
 				alive[b.Key] = true
