@@ -135,7 +135,13 @@ func noOrphans(t *testing.T, dir string) {
 		text, _ := os.ReadFile(filepath.Join(dir, name))
 		for word := range strings.FieldsSeq(string(text)) {
 			pid, _ := strconv.Atoi(word)
-			if cwd, err := os.Readlink(fmt.Sprintf("/proc/%d/cwd", pid)); err == nil && cwd == dir {
+			// One that was killed may take some milliseconds to go.
+			lives := true
+			for deadline := time.Now().Add(2 * time.Second); lives && time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+				cwd, err := os.Readlink(fmt.Sprintf("/proc/%d/cwd", pid))
+				lives = err == nil && cwd == dir
+			}
+			if lives {
 				t.Errorf("process %d of %s lives on", pid, name)
 			}
 		}

@@ -451,7 +451,9 @@ func (s *Supervisor) look(now time.Time) {
 // set begins a state.
 func (s *Supervisor) set(state State, why string) {
 	s.mu.Lock()
-	if s.status.State == Stopping && state != Stopped {
+	// Who was told to end says nothing else until it has; that it was told may
+	// come late, when it has ended already.
+	if s.status.State == Stopped || s.status.State == Stopping && state != Stopped {
 		s.mu.Unlock()
 		return
 	}

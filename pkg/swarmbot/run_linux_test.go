@@ -103,7 +103,7 @@ func (r *running) begun(times int) {
 func (r *running) noOrphans() {
 	for _, name := range []string{"starts", "children"} {
 		for _, pid := range r.numbers(name) {
-			if alive(pid) {
+			if livesOn(pid) {
 				r.t.Errorf("process %d of %s lives on", pid, name)
 			}
 		}
@@ -111,6 +111,17 @@ func (r *running) noOrphans() {
 	if _, err := os.Stat(filepath.Join(r.dir, "second")); err == nil {
 		r.t.Error("a second bot was started")
 	}
+}
+
+// livesOn reports whether a process is still alive a while later: one that was
+// killed may take some milliseconds to go.
+func livesOn(pid int) bool {
+	for deadline := time.Now().Add(2 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		if !alive(pid) {
+			return false
+		}
+	}
+	return true
 }
 
 func alive(pid int) bool {
@@ -187,7 +198,7 @@ func TestKilledBotIsRestarted(t *testing.T) {
 		t.Errorf("taken for %q", st.LastEnd)
 	}
 	for _, pid := range r.numbers("children")[:2] {
-		if alive(pid) {
+		if livesOn(pid) {
 			t.Errorf("child %d lives on", pid)
 		}
 	}
