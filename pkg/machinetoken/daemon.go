@@ -117,7 +117,11 @@ func (d *Daemon) Once(ctx context.Context) Result {
 		log = slog.New(slog.NewMultiHandler(own, d.Log.Handler()))
 	}
 	r := d.run(ctx, log)
-	if r.Err != nil {
+	d.metrics.count(r, start, time.Since(clock)) // before the log tells of it
+	switch {
+	case r.Outcome == OutcomeSuccess:
+		log.Info("new token", "host", r.FQDN, "reason", r.Reason, "until", r.Expiry.UTC().Format(time.RFC3339), "next", r.NextUpdate.UTC().Format(time.RFC3339))
+	case r.Err != nil:
 		log.Debug("no token", "outcome", r.Outcome, "err", r.Err)
 	}
 	if d.StatusFile != "" {
@@ -126,7 +130,6 @@ func (d *Daemon) Once(ctx context.Context) Result {
 			r.Notes = append(r.Notes, Note{Text: fmt.Sprintf("no status file: %v", err), Hint: hint.Of(err)})
 		}
 	}
-	d.metrics.count(r, start, time.Since(clock))
 	return r
 }
 
@@ -248,7 +251,6 @@ func (d *Daemon) refresh(ctx context.Context, r Result, in inputs, log *slog.Log
 		}
 	}
 	r.Outcome = OutcomeSuccess
-	log.Info("new token", "host", r.FQDN, "reason", r.Reason, "until", r.Expiry.UTC().Format(time.RFC3339), "next", r.NextUpdate.UTC().Format(time.RFC3339))
 	return r
 }
 
