@@ -99,14 +99,11 @@ func (p *Program) execNode(env *scope, s ast.Stmt) flow {
 	case *ast.SendStmt, *ast.SelectStmt:
 		panic(stopping{"a channel at " + p.Fset.Position(s.Pos()).String() + " is not understood"})
 	case *ast.BadStmt:
-		p.unreliable(env)
+		// Could not be parsed: it does nothing that is known. What the syntax
+		// error hides is reported elsewhere.
 	}
 	return flow{}
 }
-
-// unreliable is what a statement that could not be parsed does: nothing that
-// is known. What the syntax error hides is reported elsewhere.
-func (p *Program) unreliable(*scope) {}
 
 // results returns the operands of a return statement.
 func (p *Program) results(env *scope, s *ast.ReturnStmt) Value {
