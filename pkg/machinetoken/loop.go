@@ -123,8 +123,9 @@ func spread(f TokenFile) time.Duration {
 
 // rest waits until the next run is due: at the half life of the token, or, if
 // pause is not 0, when that is over. It ends early if certificate or key are
-// others by then than the run used, or the token file is not what it left. It
-// reports whether there is a next run.
+// others by then than the run used, or the token file is not what it left, or
+// is gone although the run has succeeded. It reports whether there is a next
+// run.
 func (d *Daemon) rest(ctx context.Context, r Result, used string, pause time.Duration) bool {
 	// Times of the wall clock, which goes on while a machine sleeps.
 	due := d.now().Round(0).Add(pause)
@@ -135,6 +136,7 @@ func (d *Daemon) rest(ctx context.Context, r Result, used string, pause time.Dur
 		}
 	}
 	left := stamp(d.TokenFile)
+	gone := r.Err == nil && left == stampGone // removed since the run wrote it
 	for {
 		wait := min(due.Sub(d.now().Round(0)), cmp.Or(d.tick, defaultTick))
 		if wait <= 0 {
@@ -145,7 +147,7 @@ func (d *Daemon) rest(ctx context.Context, r Result, used string, pause time.Dur
 		case <-ctx.Done():
 			return false
 		}
-		if stamp(d.CertFile, d.KeyFile) != used || stamp(d.TokenFile) != left {
+		if gone || stamp(d.CertFile, d.KeyFile) != used || stamp(d.TokenFile) != left {
 			return true
 		}
 	}
@@ -164,13 +166,16 @@ func (d *Daemon) logNotes(log *slog.Logger, r Result) {
 	}
 }
 
+// stampGone is the stamp of a file that is not there.
+const stampGone = "- "
+
 // stamp is different after a file was made, removed or written.
 func stamp(files ...string) string {
 	s := ""
 	for _, file := range files {
 		info, err := os.Stat(file)
 		if err != nil {
-			s += "- "
+			s += stampGone
 			continue
 		}
 		s += fmt.Sprint(info.Size(), info.ModTime().UnixNano(), " ")
