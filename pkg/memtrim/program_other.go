@@ -1,0 +1,6 @@
+//go:build !linux
+
+package memtrim
+
+// dropProgram does nothing here.
+func dropProgram() {}
