@@ -40,6 +40,7 @@ var rooms = map[string][]string{
 
 	"atomicfile": {},
 	"diskspace":  {},
+	"lazyre":     {},
 	"memtrim":    {},
 	"hint":       {},
 	"netdial":    {},
@@ -49,7 +50,7 @@ var rooms = map[string][]string{
 
 // leaves are rooms that every room may import. They import nothing but each
 // other.
-var leaves = []string{"atomicfile", "diskspace", "hint", "memtrim", "netdial", "ports", "version"}
+var leaves = []string{"atomicfile", "diskspace", "hint", "lazyre", "memtrim", "netdial", "ports", "version"}
 
 // workerRooms run on builder machines, of every port, and in porters' hands.
 var workerRooms = []string{"buildlet", "stage0", "supervise", "machinetoken", "swarmbot", "doctor", "botcert", "builderkey", "gomote"}

@@ -9,13 +9,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
 
 	"gobuild/pkg/hint"
+	"gobuild/pkg/lazyre"
 )
 
 // readConfig returns the name and content of the configuration file: the one
@@ -92,7 +92,7 @@ func (a *app) configPlaces() []string {
 }
 
 // yamlLine matches the errors of the YAML parser that know their line.
-var yamlLine = regexp.MustCompile(`^yaml: line (\d+): `)
+var yamlLine = lazyre.New(`^yaml: line (\d+): `)
 
 // checkConfig returns the line of each key in doc, which is a flat table of
 // known keys, and everything in it that is not, with file and line.

@@ -8,13 +8,13 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 	"unicode"
 
 	"gobuild/pkg/botcert"
 	"gobuild/pkg/hint"
+	"gobuild/pkg/lazyre"
 	"gobuild/pkg/ports"
 )
 
@@ -103,7 +103,7 @@ func checkCoordinator(value string) error {
 	return hint.With(errors.New(strings.TrimPrefix(err.Error(), "--coordinator ")), "%s", hint.Of(err))
 }
 
-var portShape = regexp.MustCompile(`^[a-z][a-z0-9]*-[a-z0-9]+$`)
+var portShape = lazyre.New(`^[a-z][a-z0-9]*-[a-z0-9]+$`)
 
 // checkPort wants GOOS-GOARCH. An owner may bring a port that Go does not
 // have yet, which remarkPort remarks on.
@@ -116,7 +116,7 @@ func checkPort(value string) error {
 	return err
 }
 
-var repoShape = regexp.MustCompile(`^[A-Za-z0-9-]+/[A-Za-z0-9._-]+$`)
+var repoShape = lazyre.New(`^[A-Za-z0-9-]+/[A-Za-z0-9._-]+$`)
 
 func checkRepo(value string) error {
 	if !repoShape.MatchString(value) {

@@ -12,10 +12,10 @@ package botcert
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 
 	"gobuild/pkg/hint"
+	"gobuild/pkg/lazyre"
 	"gobuild/pkg/ports"
 )
 
@@ -54,11 +54,11 @@ func CheckHost(host string, newPort bool) (Host, error) {
 }
 
 var (
-	hostRE   = regexp.MustCompile(`^[a-z0-9-]*$`)
-	numberRE = regexp.MustCompile(`--[0-9]*$`)
-	wordRE   = regexp.MustCompile(`^[a-z0-9]+$`)
+	hostRE   = lazyre.New(`^[a-z0-9-]*$`)
+	numberRE = lazyre.New(`--[0-9]*$`)
+	wordRE   = lazyre.New(`^[a-z0-9]+$`)
 	// A GitHub handle in lower case, which is the same account.
-	handleRE = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
+	handleRE = lazyre.New(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 )
 
 // maxHandle is the longest handle that GitHub gives, in bytes.

@@ -9,11 +9,11 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"regexp"
 	"strings"
 	"time"
 
 	"gobuild/pkg/hint"
+	"gobuild/pkg/lazyre"
 )
 
 // Note is something about a file that gobuild puts up with and an upstream
@@ -56,7 +56,7 @@ func readSmall(r io.Reader, name string) ([]byte, error) {
 }
 
 // plainName is a file name that a shell takes as it is.
-var plainName = regexp.MustCompile(`^[\w@%+=:,./\\-]+$`)
+var plainName = lazyre.New(`^[\w@%+=:,./\\-]+$`)
 
 // quoted writes a file name as the commands in hints need it.
 func quoted(name string) string {

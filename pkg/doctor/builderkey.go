@@ -6,16 +6,16 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"regexp"
 	"strings"
 	"time"
 
 	"gobuild/pkg/api"
+	"gobuild/pkg/lazyre"
 	"gobuild/pkg/version"
 )
 
 // keyRE is the form of a builder key.
-var keyRE = regexp.MustCompile(`^[0-9a-f]{32}$`)
+var keyRE = lazyre.New(`^[0-9a-f]{32}$`)
 
 // asItCame is what to do about a file that holds no builder key.
 const asItCame = "put the key into it as it came: one word of 32 hex digits"

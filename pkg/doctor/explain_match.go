@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"gobuild/pkg/lazyre"
 )
 
 // knownCause is a row of the table: a Cause with what finding it takes.
@@ -30,7 +32,7 @@ func newTable() []knownCause {
 	return slices.Concat(tokendCauses(), bootstrapCauses(), botCauses(), buildletCauses(), stage0Causes(), machineCauses())
 }
 
-var placeholder = regexp.MustCompile(`\{([\w,]+)\|([^}]*)\}`)
+var placeholder = lazyre.New(`\{([\w,]+)\|([^}]*)\}`)
 
 // fillIn puts what named returns into the places of a text, or, where that is
 // "", the words given there.

@@ -7,13 +7,13 @@ import (
 	"compress/gzip"
 	"errors"
 	"io"
-	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
 
 	"gobuild/pkg/hint"
+	"gobuild/pkg/lazyre"
 )
 
 // unpacked returns what is in r, which may be a log that was put away: packed
@@ -144,7 +144,7 @@ func plainQuotes(line []byte) []byte {
 	return escapedQuote.ReplaceAll(line, []byte(`"`))
 }
 
-var escapedQuote = regexp.MustCompile(`\\+"`)
+var escapedQuote = lazyre.New(`\\+"`)
 
 const (
 	excerptMax  = 300     // bytes of an excerpt
@@ -203,11 +203,11 @@ func showable(s string) string {
 const redactedMark = "[redacted]"
 
 var (
-	namedSecret = regexp.MustCompile(`(?i)((?:token|authorization|cookie|passw(?:or)?d|secret|-key|_key|apikey)"?\s*[:=]\s*"?(?:(?:bearer|basic) )?)([^\s"',;]{8,})`)
-	urlSecret   = regexp.MustCompile(`://[^/\s@"']+@`)
-	formSecret  = regexp.MustCompile(`\bgh[pousr]_\w{20,}|\bgithub_pat_\w+|\bya29\.[\w-]+|\beyJ[\w-]+\.[\w-]+(?:\.[\w-]+)?`)
-	hexSecret   = regexp.MustCompile(`\b[0-9a-fA-F]{32,}\b`)
-	longRun     = regexp.MustCompile(`[A-Za-z0-9+/_-]{40,}=*`)
+	namedSecret = lazyre.New(`(?i)((?:token|authorization|cookie|passw(?:or)?d|secret|-key|_key|apikey)"?\s*[:=]\s*"?(?:(?:bearer|basic) )?)([^\s"',;]{8,})`)
+	urlSecret   = lazyre.New(`://[^/\s@"']+@`)
+	formSecret  = lazyre.New(`\bgh[pousr]_\w{20,}|\bgithub_pat_\w+|\bya29\.[\w-]+|\beyJ[\w-]+\.[\w-]+(?:\.[\w-]+)?`)
+	hexSecret   = lazyre.New(`\b[0-9a-fA-F]{32,}\b`)
+	longRun     = lazyre.New(`[A-Za-z0-9+/_-]{40,}=*`)
 )
 
 // redacted returns s without what may be a secret: builder keys (32 hex

@@ -9,11 +9,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 
 	"gobuild/pkg/buildlet"
 	"gobuild/pkg/hint"
+	"gobuild/pkg/lazyre"
 )
 
 // Put writes r to the file dst, relative to the work directory, with exactly
@@ -45,7 +45,7 @@ func (s *Session) PutTarURL(ctx context.Context, url, dir string) error {
 // goArchive is where a revision of Go is to be had as a tar.gz.
 const goArchive = "https://go.googlesource.com/go/+archive/"
 
-var revision = regexp.MustCompile(`^[0-9a-f]{7,40}$`)
+var revision = lazyre.New(`^[0-9a-f]{7,40}$`)
 
 // IsRevision reports whether name may be a revision of Go: 7 to 40 hex digits.
 func IsRevision(name string) bool { return revision.MatchString(name) }

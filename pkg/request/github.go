@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strings"
 	"time"
 
@@ -14,6 +13,7 @@ import (
 	"github.com/hashicorp/go-retryablehttp"
 
 	"gobuild/pkg/hint"
+	"gobuild/pkg/lazyre"
 	"gobuild/pkg/netdial"
 )
 
@@ -61,7 +61,7 @@ type GitHub struct {
 	unit        time.Duration // of pauses: a second, or a test's
 }
 
-var repoRE = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+$`)
+var repoRE = lazyre.New(`^[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+$`)
 
 // NewGitHub returns a GitHub without calling it. The error says what is wrong
 // with the address or the name of the repository.

@@ -3,11 +3,11 @@ package request
 import (
 	"encoding/binary"
 	"errors"
-	"regexp"
 	"strings"
 	"unicode/utf16"
 
 	"gobuild/pkg/hint"
+	"gobuild/pkg/lazyre"
 )
 
 // AddReport adds the machine's readiness report, of which it keeps as much as
@@ -48,5 +48,5 @@ func decode(text string) string {
 
 // homeRE finds a home directory by its usual place: its name tells who its
 // owner is. On Windows the name may have blanks if something follows it.
-var homeRE = regexp.MustCompile(`(^|[^\w./\\~-])` +
+var homeRE = lazyre.New(`(^|[^\w./\\~-])` +
 	`(?:(?:/export|/usr|/var)?/home/[^\s/:;,"'()]+|/Users/[^\s/:;,"'()]+|(?i:[a-z]:\\users\\)(?:[^\\/:"\n]+(\\)|[^\s\\/:;,"'()]+))`)

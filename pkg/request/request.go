@@ -19,13 +19,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
 	"gobuild/pkg/botcert"
 	"gobuild/pkg/hint"
+	"gobuild/pkg/lazyre"
 	"gobuild/pkg/ports"
 )
 
@@ -129,7 +129,7 @@ func (d *Draft) LabelBot() bool { return d.parts.Bot }
 func hasLabelBot(repo string) bool { return strings.HasPrefix(strings.ToLower(repo), "golang/") }
 
 // newPortRE is what a port that Go does not have yet may look like.
-var newPortRE = regexp.MustCompile(`^[a-z0-9]+-[a-z0-9]+$`)
+var newPortRE = lazyre.New(`^[a-z0-9]+-[a-z0-9]+$`)
 
 // checkPort returns the port as GOOS-GOARCH.
 func checkPort(text string, newPort bool) (string, error) {

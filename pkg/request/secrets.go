@@ -5,27 +5,27 @@ import (
 	"encoding/asn1"
 	"encoding/base64"
 	"fmt"
-	"regexp"
 	"strings"
 
 	"gobuild/pkg/hint"
+	"gobuild/pkg/lazyre"
 )
 
 // secretKinds are what must never be in a request, by the looks of it.
 var secretKinds = []struct {
 	what string
-	re   *regexp.Regexp
+	re   *lazyre.Regexp
 }{
-	{"a private key", regexp.MustCompile(`PRIVATE KEY|AGE-SECRET-KEY-1`)},
-	{"a GitHub token", regexp.MustCompile(`\bgh[a-z]_[A-Za-z0-9_]{20,}|\bgithub_pat_[A-Za-z0-9_]{20,}`)},
-	{"a builder key", regexp.MustCompile(`(?i)\b[0-9a-f]{32}\b`)},                // build protocol, section 1
-	{"a machine token", regexp.MustCompile(`luci_machine_token"\s*:\s*"[^"]+"`)}, // LUCI protocol, section 7.1
-	{"a password in an address", regexp.MustCompile(`(?i)[a-z]://[^\s/@:]*:[^\s/@]+@`)},
-	{"a token", regexp.MustCompile(`(?i)authorization:\s*\S+|\bbearer\s+[A-Za-z0-9._~+/-]{16,}`)},
+	{"a private key", lazyre.New(`PRIVATE KEY|AGE-SECRET-KEY-1`)},
+	{"a GitHub token", lazyre.New(`\bgh[a-z]_[A-Za-z0-9_]{20,}|\bgithub_pat_[A-Za-z0-9_]{20,}`)},
+	{"a builder key", lazyre.New(`(?i)\b[0-9a-f]{32}\b`)},                // build protocol, section 1
+	{"a machine token", lazyre.New(`luci_machine_token"\s*:\s*"[^"]+"`)}, // LUCI protocol, section 7.1
+	{"a password in an address", lazyre.New(`(?i)[a-z]://[^\s/@:]*:[^\s/@]+@`)},
+	{"a token", lazyre.New(`(?i)authorization:\s*\S+|\bbearer\s+[A-Za-z0-9._~+/-]{16,}`)},
 }
 
 // base64RE finds what may be the inside of a PEM block, on one line or many.
-var base64RE = regexp.MustCompile(`[A-Za-z0-9+/]{40,}(?:[ \t]*\n[ \t]*[A-Za-z0-9+/]{4,})*={0,2}`)
+var base64RE = lazyre.New(`[A-Za-z0-9+/]{40,}(?:[ \t]*\n[ \t]*[A-Za-z0-9+/]{4,})*={0,2}`)
 
 // findSecret returns what kind of secret text holds, and in which line,
 // counted from 1; what is "" if it holds none that is known by its looks.

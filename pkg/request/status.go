@@ -15,6 +15,7 @@ import (
 	"gobuild/pkg/api"
 	"gobuild/pkg/botcert"
 	"gobuild/pkg/hint"
+	"gobuild/pkg/lazyre"
 )
 
 // waitingForInfo is the label for what waits for its author; Go's gopherbot
@@ -136,9 +137,9 @@ func (s Status) judge(spoke string, hasCSR bool, reason string) (turn, why strin
 
 var (
 	// csrRE finds a CSR, or the address of one that is attached.
-	csrRE = regexp.MustCompile(`-----BEGIN (NEW )?CERTIFICATE REQUEST-----|https://[^\s()<>"]*\bcsr(\.txt)?\b`)
+	csrRE = lazyre.New(`-----BEGIN (NEW )?CERTIFICATE REQUEST-----|https://[^\s()<>"]*\bcsr(\.txt)?\b`)
 	// certificateRE finds a certificate, or the address of one that is attached.
-	certificateRE = regexp.MustCompile(`https://[^\s()<>"]+\.cert(\.txt)?\b|-----BEGIN CERTIFICATE-----`)
+	certificateRE = lazyre.New(`https://[^\s()<>"]+\.cert(\.txt)?\b|-----BEGIN CERTIFICATE-----`)
 )
 
 // isBot reports whether a user is a program. Go's gopherbot is one that

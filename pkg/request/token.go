@@ -7,11 +7,11 @@ import (
 	"fmt"
 	"net/url"
 	"os/exec"
-	"regexp"
 	"strings"
 	"time"
 
 	"gobuild/pkg/hint"
+	"gobuild/pkg/lazyre"
 )
 
 // ghWait bounds a run of gh.
@@ -94,7 +94,7 @@ func ghToken(ctx context.Context, api *url.URL, patience time.Duration) (Token, 
 	return newToken(strings.TrimSpace(string(out)), "gh auth token")
 }
 
-var tokenRE = regexp.MustCompile(`^[!-~]+$`)
+var tokenRE = lazyre.New(`^[!-~]+$`)
 
 // newToken checks that a header can hold secret.
 func newToken(secret, from string) (Token, error) {

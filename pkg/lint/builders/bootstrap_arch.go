@@ -1,11 +1,11 @@
 package builders
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
 	"gobuild/pkg/buildconfig"
+	"gobuild/pkg/lazyre"
 	"gobuild/pkg/lint"
 	"gobuild/pkg/ports"
 )
@@ -128,4 +128,4 @@ func archWords(text string) []string {
 	return words
 }
 
-var notWord = regexp.MustCompile(`[^a-z0-9]+`)
+var notWord = lazyre.New(`[^a-z0-9]+`)

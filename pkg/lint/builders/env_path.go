@@ -1,10 +1,10 @@
 package builders
 
 import (
-	"regexp"
 	"strings"
 
 	"gobuild/pkg/buildconfig"
+	"gobuild/pkg/lazyre"
 	"gobuild/pkg/lint"
 )
 
@@ -29,7 +29,7 @@ var _ = register(Rule{
 })
 
 // drive is the beginning of a directory with its drive, where a list has one.
-var drive = regexp.MustCompile(`(?i)(^|[:;])[a-z]:`)
+var drive = lazyre.New(`(?i)(^|[:;])[a-z]:`)
 
 func (p *Pass) envPath(e envVar, goos string) {
 	colons := strings.Contains(drive.ReplaceAllString(e.Value, "$1"), ":")

@@ -2,10 +2,10 @@ package builders
 
 import (
 	"go/ast"
-	"regexp"
 	"strconv"
 
 	"gobuild/pkg/buildconfig"
+	"gobuild/pkg/lazyre"
 	"gobuild/pkg/lint"
 )
 
@@ -32,7 +32,7 @@ var _ = register(Rule{
 })
 
 // release is how a release of Go is written, in its parts.
-var release = regexp.MustCompile(`^go1(?:\.(\d+)(?:\.(\d+))?((?:beta|rc)\d+)?)?$`)
+var release = lazyre.New(`^go1(?:\.(\d+)(?:\.(\d+))?((?:beta|rc)\d+)?)?$`)
 
 // releaseOf returns the parts of a version of Go that can be fetched.
 func releaseOf(version string) (minor, patch int, ok bool) {

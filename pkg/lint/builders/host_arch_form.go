@@ -1,10 +1,10 @@
 package builders
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
+	"gobuild/pkg/lazyre"
 	"gobuild/pkg/lint"
 )
 
@@ -41,17 +41,17 @@ var _ = register(Rule{
 
 // levels are the values of the variable of each architecture that chooses what
 // is expected of the machine.
-var levels = map[string]*regexp.Regexp{
-	"386":      regexp.MustCompile(`^(sse2|softfloat)$`),
-	"amd64":    regexp.MustCompile(`^v[1-4]$`),
-	"arm64":    regexp.MustCompile(`^v[89]\.\d`),
-	"mips":     regexp.MustCompile(`^(hard|soft)float$`),
-	"mipsle":   regexp.MustCompile(`^(hard|soft)float$`),
-	"mips64":   regexp.MustCompile(`^(hard|soft)float$`),
-	"mips64le": regexp.MustCompile(`^(hard|soft)float$`),
-	"ppc64":    regexp.MustCompile(`^power(8|9|10)$`),
-	"ppc64le":  regexp.MustCompile(`^power(8|9|10)$`),
-	"riscv64":  regexp.MustCompile(`^rva\d+u64$`),
+var levels = map[string]*lazyre.Regexp{
+	"386":      lazyre.New(`^(sse2|softfloat)$`),
+	"amd64":    lazyre.New(`^v[1-4]$`),
+	"arm64":    lazyre.New(`^v[89]\.\d`),
+	"mips":     lazyre.New(`^(hard|soft)float$`),
+	"mipsle":   lazyre.New(`^(hard|soft)float$`),
+	"mips64":   lazyre.New(`^(hard|soft)float$`),
+	"mips64le": lazyre.New(`^(hard|soft)float$`),
+	"ppc64":    lazyre.New(`^power(8|9|10)$`),
+	"ppc64le":  lazyre.New(`^power(8|9|10)$`),
+	"riscv64":  lazyre.New(`^rva\d+u64$`),
 }
 
 func levelOf(goarch, text string) bool {

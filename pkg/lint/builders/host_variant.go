@@ -2,11 +2,11 @@ package builders
 
 import (
 	"go/ast"
-	"regexp"
 	"slices"
 	"strings"
 
 	"gobuild/pkg/buildconfig"
+	"gobuild/pkg/lazyre"
 	"gobuild/pkg/lint"
 )
 
@@ -47,7 +47,7 @@ var _ = register(Rule{
 })
 
 // variantNote finds a variable with its value in notes.
-var variantNote = regexp.MustCompile(`\b(GO386|GOAMD64|GOARM|GOARM64|GOMIPS|GOMIPS64|GOPPC64|GORISCV64)=([0-9a-z]+)\b`)
+var variantNote = lazyre.New(`\b(GO386|GOAMD64|GOARM|GOARM64|GOMIPS|GOMIPS64|GOPPC64|GORISCV64)=([0-9a-z]+)\b`)
 
 // variant is a value of a variable, or of one of several.
 type variant struct {

@@ -8,6 +8,7 @@ import (
 
 	"gobuild/pkg/buildconfig"
 	"gobuild/pkg/goeval"
+	"gobuild/pkg/lazyre"
 	"gobuild/pkg/lint"
 )
 
@@ -58,23 +59,23 @@ func (p *Pass) notesVersion(r *buildconfig.Record, what, goos, goarch string, na
 type productRelease struct {
 	goos   string // of systems whose version stands alone in the name, behind the port
 	name   string
-	notes  *regexp.Regexp
+	notes  *lazyre.Regexp
 	prefix string            // of the version in the name, of products that have one there
 	words  map[string]string // what the maker calls releases, and their versions
 }
 
 var releases = []productRelease{
 	{goos: "darwin", name: "macOS", words: macNames,
-		notes: regexp.MustCompile(`(?i)\b(?:mac ?os(?: x)?|os x)\s+(?:(?:` + strings.Join(slices.Sorted(maps.Keys(macNames)), "|") + `)\s*)?\(?v?(\d+(?:[._]\d+)*)\b`)},
-	{goos: "freebsd", name: "FreeBSD", notes: regexp.MustCompile(`(?i)\bfreebsd[ /-]v?(\d+(?:\.\d+)*)`)},
-	{goos: "netbsd", name: "NetBSD", notes: regexp.MustCompile(`(?i)\bnetbsd[ /-]v?(\d+(?:\.\d+)*)`)},
-	{goos: "openbsd", name: "OpenBSD", notes: regexp.MustCompile(`(?i)\bopenbsd[ /-]v?(\d+(?:\.\d+)*)`)},
-	{goos: "dragonfly", name: "DragonFly BSD", notes: regexp.MustCompile(`(?i)\bdragonfly(?: ?bsd)?[ /-]v?(\d+(?:\.\d+)*)`)},
-	{goos: "windows", name: "Windows", prefix: "windows", notes: regexp.MustCompile(`(?i)\bwindows (?:server )?(\d+)\b`)},
-	{name: "Ubuntu", prefix: "ubuntu", notes: regexp.MustCompile(`(?i)\bubuntu v?(\d+(?:\.\d+)*)`)},
-	{name: "Fedora", prefix: "fedora", notes: regexp.MustCompile(`(?i)\bfedora v?(\d+)`)},
-	{name: "Node.js", prefix: "node", notes: regexp.MustCompile(`(?i)\bnode(?:\.?js)? v?(\d+(?:\.\d+)*)`)},
-	{name: "Debian", words: debianNames, notes: regexp.MustCompile(`(?i)\bdebian (\w+)`)},
+		notes: lazyre.New(`(?i)\b(?:mac ?os(?: x)?|os x)\s+(?:(?:` + strings.Join(slices.Sorted(maps.Keys(macNames)), "|") + `)\s*)?\(?v?(\d+(?:[._]\d+)*)\b`)},
+	{goos: "freebsd", name: "FreeBSD", notes: lazyre.New(`(?i)\bfreebsd[ /-]v?(\d+(?:\.\d+)*)`)},
+	{goos: "netbsd", name: "NetBSD", notes: lazyre.New(`(?i)\bnetbsd[ /-]v?(\d+(?:\.\d+)*)`)},
+	{goos: "openbsd", name: "OpenBSD", notes: lazyre.New(`(?i)\bopenbsd[ /-]v?(\d+(?:\.\d+)*)`)},
+	{goos: "dragonfly", name: "DragonFly BSD", notes: lazyre.New(`(?i)\bdragonfly(?: ?bsd)?[ /-]v?(\d+(?:\.\d+)*)`)},
+	{goos: "windows", name: "Windows", prefix: "windows", notes: lazyre.New(`(?i)\bwindows (?:server )?(\d+)\b`)},
+	{name: "Ubuntu", prefix: "ubuntu", notes: lazyre.New(`(?i)\bubuntu v?(\d+(?:\.\d+)*)`)},
+	{name: "Fedora", prefix: "fedora", notes: lazyre.New(`(?i)\bfedora v?(\d+)`)},
+	{name: "Node.js", prefix: "node", notes: lazyre.New(`(?i)\bnode(?:\.?js)? v?(\d+(?:\.\d+)*)`)},
+	{name: "Debian", words: debianNames, notes: lazyre.New(`(?i)\bdebian (\w+)`)},
 }
 
 var macNames = map[string]string{
@@ -91,8 +92,8 @@ var debianNames = map[string]string{
 }
 
 var (
-	plainVersion = regexp.MustCompile(`^v?(\d+(?:_\d+)*)$`)
-	digits       = regexp.MustCompile(`^v?(\d[\d_]*)$`)
+	plainVersion = lazyre.New(`^v?(\d+(?:_\d+)*)$`)
+	digits       = lazyre.New(`^v?(\d[\d_]*)$`)
 )
 
 // inName returns the release in the parts of a name, or "".

@@ -1,10 +1,10 @@
 package builders
 
 import (
-	"regexp"
 	"strconv"
 	"strings"
 
+	"gobuild/pkg/lazyre"
 	"gobuild/pkg/lint"
 )
 
@@ -41,4 +41,4 @@ var _ = register(Rule{
 
 // userName is what systems take for the name of a user: Unix ones, and those of
 // Windows without a domain.
-var userName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*\$?$`)
+var userName = lazyre.New(`^[A-Za-z0-9_][A-Za-z0-9_.-]*\$?$`)

@@ -1,12 +1,12 @@
 package star
 
 import (
-	"regexp"
 	"strconv"
 	"strings"
 
 	"go.starlark.net/syntax"
 
+	"gobuild/pkg/lazyre"
 	"gobuild/pkg/lint"
 	"gobuild/pkg/ports"
 )
@@ -64,9 +64,9 @@ var _ = register(Rule{
 })
 
 // bootstrapTables are tables with bootstrap versions of hosts.
-var bootstrapTables = regexp.MustCompile(`BOOTSTRAP`)
+var bootstrapTables = lazyre.New(`BOOTSTRAP`)
 
-var bootstrapVersion = regexp.MustCompile(`^1\.\d+(\.\d+|rc\d+|beta\d+)?(-[0-9A-Za-z.-]+)?$`)
+var bootstrapVersion = lazyre.New(`^1\.\d+(\.\d+|rc\d+|beta\d+)?(-[0-9A-Za-z.-]+)?$`)
 
 // checkVersion reports a bootstrap version that is none.
 func (p *Pass) checkVersion(v *value) bool {

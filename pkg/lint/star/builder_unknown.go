@@ -1,14 +1,14 @@
 package star
 
 import (
-	"regexp"
 	"slices"
 
+	"gobuild/pkg/lazyre"
 	"gobuild/pkg/lint"
 )
 
 // builderLists are lists of builder types beside BUILDER_TYPES.
-var builderLists = regexp.MustCompile(`^[A-Z][A-Z_]*_BUILDER(S|_TYPES)$`)
+var builderLists = lazyre.New(`^[A-Z][A-Z_]*_BUILDER(S|_TYPES)$`)
 
 var _ = register(Rule{
 	Doc: lint.Doc{

@@ -1,10 +1,9 @@
 package star
 
 import (
-	"regexp"
-
 	"go.starlark.net/syntax"
 
+	"gobuild/pkg/lazyre"
 	"gobuild/pkg/lint"
 )
 
@@ -30,7 +29,7 @@ var _ = register(Rule{
 			}
 			p.ReportFix(b.node, p.removeLiteral(b.node), "builder type %s is there already, on line %d", b.text, p.span(other.node).Start.Line)
 		}
-		for _, table := range p.tables(regexp.MustCompile(``)) {
+		for _, table := range p.tables(lazyre.New(``)) {
 			items, _ := p.dict(table)
 			for i, it := range items {
 				j, found := p.globals[table].firstIndex(it.key)

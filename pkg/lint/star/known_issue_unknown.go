@@ -1,15 +1,15 @@
 package star
 
 import (
-	"regexp"
 	"slices"
 
+	"gobuild/pkg/lazyre"
 	"gobuild/pkg/lint"
 )
 
 // issueTables are the tables of builder types with known issues; that of the
 // security builders is made from the other.
-var issueTables = regexp.MustCompile(`^([A-Z_]+_)?KNOWN_ISSUE_BUILDER_TYPES$`)
+var issueTables = lazyre.New(`^([A-Z_]+_)?KNOWN_ISSUE_BUILDER_TYPES$`)
 
 var _ = register(Rule{
 	Doc: lint.Doc{

@@ -1,11 +1,11 @@
 package star
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
 	"gobuild/pkg/hint"
+	"gobuild/pkg/lazyre"
 	"gobuild/pkg/ports"
 )
 
@@ -24,7 +24,7 @@ const (
 
 // branchTables are the tables of Go's branches: for all repositories, for some
 // and for the security fixes.
-var branchTables = regexp.MustCompile(`^([A-Z_]+_)?GO_BRANCHES$`)
+var branchTables = lazyre.New(`^([A-Z_]+_)?GO_BRANCHES$`)
 
 // capacityTables are the lists of hosts of which there are few.
 var capacityTables = []string{googleTable, tbdTable, lowTable}
@@ -168,7 +168,7 @@ func (e *evaluator) branches() (names []string, closed bool) {
 }
 
 // tables returns the names of the file's tables that match, sorted.
-func (e *evaluator) tables(name *regexp.Regexp) []string {
+func (e *evaluator) tables(name *lazyre.Regexp) []string {
 	var names []string
 	for n := range e.globals {
 		if name.MatchString(n) {

@@ -2,10 +2,10 @@ package star
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
+	"gobuild/pkg/lazyre"
 	"gobuild/pkg/lint"
 )
 
@@ -54,8 +54,8 @@ var _ = register(Rule{
 
 // The forms of the dimensions os and cpu that follow from a suffix on Linux.
 var (
-	linuxOS  = regexp.MustCompile(`^[A-Z][a-z]+-(\d\d(\.\d\d)?|sid)$`)
-	powerCPU = regexp.MustCompile(`^ppc64(le)?-64-POWER\d+$`)
+	linuxOS  = lazyre.New(`^[A-Z][a-z]+-(\d\d(\.\d\d)?|sid)$`)
+	powerCPU = lazyre.New(`^ppc64(le)?-64-POWER\d+$`)
 )
 
 // badDimensions says what is wrong with the dimensions of a host type, or
@@ -68,7 +68,7 @@ func (p *Pass) badDimensions(host string) string {
 	if dims.kind != dict || !strings.HasPrefix(host, "linux-") {
 		return ""
 	}
-	for name, form := range map[string]*regexp.Regexp{"os": linuxOS, "cpu": powerCPU} {
+	for name, form := range map[string]*lazyre.Regexp{"os": linuxOS, "cpu": powerCPU} {
 		if v, _ := dims.get(textValue(name)); v != nil && v.kind == text && !form.MatchString(v.text) {
 			return fmt.Sprintf("no bot has the dimension %s:%s", name, v.text)
 		}

@@ -11,11 +11,11 @@ import (
 	"math"
 	"math/big"
 	"net/http"
-	"regexp"
 	"time"
 
 	"google.golang.org/protobuf/proto"
 
+	"gobuild/pkg/lazyre"
 	"gobuild/pkg/machinetoken/tokenpb"
 )
 
@@ -42,7 +42,7 @@ type Bot struct {
 func (b Bot) Identity() string { return "bot:" + b.FQDN }
 
 // botName is what Swarming takes as the name of a bot.
-var botName = regexp.MustCompile(`^[0-9a-zA-Z_\-.@]+$`)
+var botName = lazyre.New(`^[0-9a-zA-Z_\-.@]+$`)
 
 // Verifier checks tokens as a Swarming server does (section 6). It does not
 // know what was revoked: a token outlives its certificate by up to its own
