@@ -39,14 +39,6 @@ func (r *Regexp) FindStringIndex(s string) []int { return r.compiled().FindStrin
 // FindStringSubmatch is regexp.Regexp's.
 func (r *Regexp) FindStringSubmatch(s string) []string { return r.compiled().FindStringSubmatch(s) }
 
-// FindStringSubmatchIndex is regexp.Regexp's.
-func (r *Regexp) FindStringSubmatchIndex(s string) []int {
-	return r.compiled().FindStringSubmatchIndex(s)
-}
-
-// FindAllString is regexp.Regexp's.
-func (r *Regexp) FindAllString(s string, n int) []string { return r.compiled().FindAllString(s, n) }
-
 // FindAllStringIndex is regexp.Regexp's.
 func (r *Regexp) FindAllStringIndex(s string, n int) [][]int {
 	return r.compiled().FindAllStringIndex(s, n)
@@ -56,12 +48,6 @@ func (r *Regexp) FindAllStringIndex(s string, n int) [][]int {
 func (r *Regexp) FindAllStringSubmatch(s string, n int) [][]string {
 	return r.compiled().FindAllStringSubmatch(s, n)
 }
-
-// FindSubmatch is regexp.Regexp's.
-func (r *Regexp) FindSubmatch(b []byte) [][]byte { return r.compiled().FindSubmatch(b) }
-
-// Match is regexp.Regexp's.
-func (r *Regexp) Match(b []byte) bool { return r.compiled().Match(b) }
 
 // ReplaceAllString is regexp.Regexp's.
 func (r *Regexp) ReplaceAllString(s, with string) string {
@@ -78,3 +64,6 @@ func (r *Regexp) Split(s string, n int) []string { return r.compiled().Split(s, 
 
 // String returns the expression.
 func (r *Regexp) String() string { return r.expr }
+
+// ReplaceAll is regexp.Regexp's.
+func (r *Regexp) ReplaceAll(b, with []byte) []byte { return r.compiled().ReplaceAll(b, with) }
