@@ -23,6 +23,11 @@ const (
 	HostIdle     HostState = "idle"     // waits for an instance
 	HostWorking  HostState = "working"  // held by an instance
 	HostWiping   HostState = "wiping"   // its work directory is being emptied
+
+	// A machine that nobody holds and that takes no work:
+	HostDraining    HostState = "draining"    // it is about to leave
+	HostPaused      HostState = "paused"      // its owner, or a maintainer, wants it so
+	HostQuarantined HostState = "quarantined" // something is wrong with it
 )
 
 // Host is a machine that is connected now.
@@ -35,9 +40,39 @@ type Host struct {
 	Connected time.Time `json:"connected"`          // since when
 	State     HostState `json:"state"`              // what it does
 	Since     time.Time `json:"since"`              // since when it does that
+	Why       string    `json:"why,omitempty"`      // why it takes no work, or takes none after what it has
 	Instance  string    `json:"instance,omitempty"` // the instance that holds it
 	Heard     time.Time `json:"heard"`              // last answer to a heartbeat
 	Twins     []string  `json:"twins,omitempty"`    // addresses of other machines with the same host name
+
+	Availability Availability `json:"availability,omitzero"` // what was last heard of it
+	ClaimedBy    []HostClaim  `json:"claimedBy,omitempty"`   // others that wanted to register as this machine, and were refused
+	Strays       int          `json:"strays,omitempty"`      // processes that had outlived their instance and were killed
+	LastStrays   *HostStrays  `json:"lastStrays,omitempty"`  // the last of them
+}
+
+// HostClaim is another machine that wanted to register under the name of one
+// that is there.
+type HostClaim struct {
+	Addr  string    `json:"addr"`  // of its last attempt
+	When  time.Time `json:"when"`  // of its last attempt
+	Times int       `json:"times"` // attempts
+}
+
+// HostAvailability is the answer to a request for another Availability.
+type HostAvailability struct {
+	Hostname     string       `json:"hostname"`
+	HostType     string       `json:"hostType"`
+	Addr         string       `json:"addr"`
+	Availability Availability `json:"availability"`      // what holds now
+	Decides      string       `json:"decides,omitempty"` // who decides; empty: it is done
+}
+
+// HostStrays are the processes that an instance has left behind.
+type HostStrays struct {
+	Instance  string    `json:"instance"`
+	When      time.Time `json:"when"`
+	Processes []string  `json:"processes"` // as "4711 (sleep)"
 }
 
 // HostGone is a machine that was connected and is not now.

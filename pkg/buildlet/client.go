@@ -91,6 +91,11 @@ type Status struct {
 	GOOS      string   // of the machine; empty: upstream's
 	GOARCH    string   // of the machine; empty: upstream's
 	Additions []string // what it can do beyond upstream's protocol
+	// Availability is whether it takes work (AdditionAvailability).
+	Availability Availability `json:",omitzero"`
+	// Strays counts the processes that outlived their instance and were
+	// killed.
+	Strays int `json:",omitempty"`
 }
 
 // Has reports whether the buildlet announces the addition name.
@@ -107,6 +112,7 @@ func (c *Client) Status(ctx context.Context) (Status, error) {
 	if err := json.Unmarshal(body, &s); err != nil {
 		return Status{}, fmt.Errorf("GET /status: %w", err)
 	}
+	s.Availability.By, s.Availability.Why = clip(s.Availability.By, maxBy), clip(s.Availability.Why, maxWhy)
 	return s, nil
 }
 

@@ -56,7 +56,8 @@ func (s *Server) serveExec(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "HTTP/1.1 or higher required", http.StatusBadRequest)
 		return
 	}
-	if !s.enter() {
+	jobs, ok := s.enter()
+	if !ok {
 		http.Error(w, "the buildlet is ending", http.StatusServiceUnavailable)
 		return
 	}
@@ -96,7 +97,7 @@ func (s *Server) serveExec(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
-	stop := context.AfterFunc(s.ctx, func() {
+	stop := context.AfterFunc(jobs, func() {
 		cancel()
 		rc.SetWriteDeadline(time.Now().Add(closeWait / 2)) // the caller may not read
 	})
@@ -105,7 +106,7 @@ func (s *Server) serveExec(w http.ResponseWriter, r *http.Request) {
 	state := s.run(ctx, cancel, job, stdin, &flushWriter{w, rc}, func(wait time.Duration) {
 		rc.SetReadDeadline(time.Now().Add(wait))
 	})
-	if s.ctx.Err() != nil && state != "ok" {
+	if jobs.Err() != nil && state != "ok" {
 		// Without a trailer the caller takes it for a lost buildlet, not for
 		// a command that has failed.
 		panic(http.ErrAbortHandler)
@@ -263,8 +264,7 @@ func (s *Server) newJob(form url.Values) (*job, int, error) {
 	}
 	debug, _ := strconv.ParseBool(form.Get("debug"))
 	j := &job{path: path, args: form["cmdArg"], dir: dir, debug: debug,
-		// One server may run as a command of another, which has to find them too.
-		cookie: cookieName + "=" + lookup(s.opts.Environ, cookieName) + rand.Text()}
+		cookie: s.mark + rand.Text()}
 	j.env = append(s.environ(form["env"], form["path"], dir), j.cookie)
 	j.firewall, _ = strconv.ParseBool(lookup(form["env"], "GO_DISABLE_OUTBOUND_NETWORK"))
 	return j, 0, nil
@@ -314,10 +314,12 @@ func (s *Server) run(ctx context.Context, cancel context.CancelFunc, j *job, std
 		return startError(err)
 	}
 	pipe := &outputPipe{f: outR}
+	silence := watchSilence(s.opts.NoOutputLimit, group.Kill)
+	defer silence.stop()
 	copied := make(chan struct{})
 	go func() {
 		defer close(copied)
-		if _, err := io.Copy(out, pipe); err != nil {
+		if _, err := io.Copy(silence.writer(out), pipe); err != nil {
 			cancel() // nobody listens any more
 			io.Copy(io.Discard, pipe)
 		}
@@ -334,6 +336,7 @@ func (s *Server) run(ctx context.Context, cancel context.CancelFunc, j *job, std
 	stopKill := context.AfterFunc(ctx, group.Kill)
 	waitErr := group.Wait() // whatever the command has left behind ends with it
 	stopKill()
+	tooQuiet := silence.stop()
 	if left := group.Sweep(); len(left) > 0 {
 		s.log.Error("processes of a command survive it", "cmd", j.path, "pids", left)
 	}
@@ -353,10 +356,15 @@ func (s *Server) run(ctx context.Context, cancel context.CancelFunc, j *job, std
 	// that has gone away ends this with its connection.
 	<-copied
 	group.Close()
-	if waitErr != nil {
-		return startError(waitErr)
+	switch {
+	case waitErr == nil:
+		return "ok"
+	case tooQuiet:
+		s.log.Warn("killed for its silence", "cmd", j.path, "limit", s.opts.NoOutputLimit)
+		fmt.Fprintf(out, "\ngobuild: the command was killed: it had printed nothing for %s\n", s.opts.NoOutputLimit)
+		return fmt.Sprintf("%s (no output for %s)", startError(waitErr), s.opts.NoOutputLimit)
 	}
-	return "ok"
+	return startError(waitErr)
 }
 
 // outputPipe is the reading end of a command's output. Once the command has

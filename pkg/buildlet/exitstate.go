@@ -34,7 +34,7 @@ func (s ExitState) Code() int {
 		return 1
 	}
 	if text, ok := strings.CutPrefix(s.Text, "signal: "); ok {
-		text = strings.TrimSuffix(text, " (core dumped)")
+		text, _, _ = strings.Cut(text, " (") // core dumped, or no output for too long
 		if n, ok := signalNumber[text]; ok {
 			return 128 + n
 		}

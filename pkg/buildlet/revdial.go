@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 
@@ -28,9 +29,15 @@ const (
 	// maxControlLine is the longest line on the control connection, newline
 	// included (section 2.5).
 	maxControlLine = 4096
-	// keepAliveWait is how long the control connection may be silent. The
-	// coordinator sends a line every 30 s.
-	keepAliveWait = 100 * time.Second
+	// keepAliveWait is how long the control connection may be silent where
+	// the coordinator answers no pings: it sends a line every 30 s.
+	keepAliveWait = 44 * time.Second
+	// pingEvery is the pause between two pings, and pingWait how long the
+	// control connection may be silent where they are answered.
+	pingEvery = 10 * time.Second
+	pingWait  = 30 * time.Second
+	// sendWait bounds the writing of a control line.
+	sendWait = 10 * time.Second
 	// pickUpWait bounds one pick-up, dialling included (section 2.6).
 	pickUpWait = 20 * time.Second
 	// maxPickUps bounds the pick-ups under way at once.
@@ -56,12 +63,19 @@ type revListener struct {
 	work    sync.WaitGroup
 	slots   chan struct{}
 	writeMu sync.Mutex // one line at a time on control
+	silence time.Duration
+}
+
+// linkTerms say how a link is kept.
+type linkTerms struct {
+	ping    time.Duration // pause between two pings; 0: none are sent
+	silence time.Duration // how long nothing may come
 }
 
 // newRevListener serves the control connection, on which the 101 has been
 // read, until it ends or Close is called. dial opens a further connection to
 // the same coordinator.
-func newRevListener(control net.Conn, dial func(context.Context) (net.Conn, error)) *revListener {
+func newRevListener(control net.Conn, dial func(context.Context) (net.Conn, error), terms linkTerms) *revListener {
 	ctx, end := context.WithCancelCause(context.Background())
 	ln := &revListener{
 		control: control,
@@ -70,6 +84,10 @@ func newRevListener(control net.Conn, dial func(context.Context) (net.Conn, erro
 		ctx:     ctx,
 		end:     end,
 		slots:   make(chan struct{}, maxPickUps),
+		silence: terms.silence,
+	}
+	if terms.ping > 0 {
+		ln.work.Go(func() { ln.ping(terms.ping) })
 	}
 	ln.work.Go(func() { ln.end(ln.readControl()); control.Close() })
 	return ln
@@ -110,7 +128,7 @@ type controlLine struct {
 func (ln *revListener) readControl() error {
 	br := bufio.NewReaderSize(ln.control, maxControlLine)
 	for {
-		ln.control.SetReadDeadline(time.Now().Add(keepAliveWait))
+		ln.control.SetReadDeadline(time.Now().Add(ln.silence))
 		text, err := br.ReadSlice('\n')
 		switch {
 		case errors.Is(err, bufio.ErrBufferFull):
@@ -118,7 +136,7 @@ func (ln *revListener) readControl() error {
 		case errors.Is(err, io.EOF):
 			return errors.New("the coordinator closed the link")
 		case isTimeout(err):
-			return fmt.Errorf("nothing came over the link for %s, not even a keep-alive", keepAliveWait)
+			return fmt.Errorf("nothing came over the link for %s, not even a keep-alive", ln.silence)
 		case err != nil:
 			return fmt.Errorf("the link broke: %w", err)
 		}
@@ -130,6 +148,32 @@ func (ln *revListener) readControl() error {
 			ln.work.Go(func() { ln.pickUp(line.ConnPath) })
 		}
 	}
+}
+
+// ping sends a ping now and then. What comes of it readControl sees.
+func (ln *revListener) ping(every time.Duration) {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			ln.send(controlLine{Command: "ping"})
+		case <-ln.ctx.Done():
+			return
+		}
+	}
+}
+
+// send writes a line. An error shows in reading, too.
+func (ln *revListener) send(line controlLine) {
+	text, err := json.Marshal(line)
+	if err != nil || len(text) >= maxControlLine {
+		return // a path that long cannot be answered within a line
+	}
+	ln.writeMu.Lock()
+	defer ln.writeMu.Unlock()
+	ln.control.SetWriteDeadline(time.Now().Add(sendWait))
+	ln.control.Write(append(text, '\n'))
 }
 
 func isTimeout(err error) bool {
@@ -164,7 +208,7 @@ func (ln *revListener) fetch(ctx context.Context, path string) (net.Conn, error)
 	if err != nil {
 		return nil, err
 	}
-	if err := switchProtocols(ctx, conn, path, nil); err != nil {
+	if _, err := switchProtocols(ctx, conn, path, nil); err != nil {
 		conn.Close()
 		return nil, err
 	}
@@ -178,14 +222,7 @@ func (ln *revListener) reportFailure(path string, err error) {
 	if len(text) > maxPickUpErr {
 		text = text[:maxPickUpErr]
 	}
-	line, err := json.Marshal(controlLine{Command: "pickup-failed", ConnPath: path, Err: text})
-	if err != nil || len(line) >= maxControlLine {
-		return // a path that long cannot be answered within a line
-	}
-	ln.writeMu.Lock()
-	defer ln.writeMu.Unlock()
-	ln.control.SetWriteDeadline(time.Now().Add(10 * time.Second))
-	ln.control.Write(append(line, '\n'))
+	ln.send(controlLine{Command: "pickup-failed", ConnPath: path, Err: text})
 }
 
 // refusedError is an answer other than 101 to a request for a link.
@@ -200,8 +237,8 @@ func (e *refusedError) Error() string {
 
 // switchProtocols sends GET path with header over conn and waits for the 101.
 // It follows one redirect on the same connection (section 2.4). The deadline
-// is ctx's.
-func switchProtocols(ctx context.Context, conn net.Conn, path string, header http.Header) error {
+// is ctx's. It returns the additions that the answer announces.
+func switchProtocols(ctx context.Context, conn net.Conn, path string, header http.Header) (additions []string, err error) {
 	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	// What is buffered behind a 101 would be lost. The coordinator sends
@@ -210,36 +247,56 @@ func switchProtocols(ctx context.Context, conn net.Conn, path string, header htt
 	for range maxRequests {
 		req, err := http.NewRequestWithContext(ctx, "GET", path, nil)
 		if err != nil {
-			return fmt.Errorf("the coordinator gave a path that is none: %w", err)
+			return nil, fmt.Errorf("the coordinator gave a path that is none: %w", err)
 		}
 		for name, values := range header {
 			req.Header[name] = values
 		}
 		if err := req.Write(conn); err != nil {
-			return fmt.Errorf("GET %s: %w", req.URL.Path, cause(ctx, err))
+			return nil, fmt.Errorf("GET %s: %w", req.URL.Path, cause(ctx, err))
 		}
 		resp, err := http.ReadResponse(br, req)
 		if err != nil {
-			return fmt.Errorf("answer to GET %s: %w", req.URL.Path, cause(ctx, err))
+			return nil, fmt.Errorf("answer to GET %s: %w", req.URL.Path, cause(ctx, err))
 		}
 		if resp.StatusCode == http.StatusSwitchingProtocols {
 			if br.Buffered() > 0 {
-				return fmt.Errorf("the coordinator sent %d bytes in one piece with its 101, which upstream's buildlets would lose", br.Buffered())
+				return nil, fmt.Errorf("the coordinator sent %d bytes in one piece with its 101, which upstream's buildlets would lose", br.Buffered())
 			}
-			return nil
+			return parseAdditions(resp.Header), nil
 		}
 		text, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorText))
 		if resp.StatusCode != http.StatusTemporaryRedirect {
-			return &refusedError{resp.StatusCode, string(bytes.TrimSpace(text))}
+			return nil, &refusedError{resp.StatusCode, string(bytes.TrimSpace(text))}
 		}
 		if err != nil {
-			return fmt.Errorf("redirect of GET %s: %w", req.URL.Path, cause(ctx, err))
+			return nil, fmt.Errorf("redirect of GET %s: %w", req.URL.Path, cause(ctx, err))
 		}
 		if path, err = relativeLocation(resp); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return errors.New("the coordinator redirects more than once")
+	return nil, errors.New("the coordinator redirects more than once")
+}
+
+// additionsHeader is where the 101 of a coordinator announces what it can do
+// beyond upstream's protocol.
+const additionsHeader = "Gobuild-Additions"
+
+// The additions of a coordinator, beside AdditionClaim.
+const (
+	additionPing   = "ping"   // it answers {"command":"ping"} with {"command":"pong"}
+	additionStatus = "status" // it asks for the status at once after {"command":"status"}
+)
+
+// parseAdditions returns the names that a header announces.
+func parseAdditions(h http.Header) (names []string) {
+	for name := range strings.SplitSeq(h.Get(additionsHeader), ",") {
+		if name = strings.TrimSpace(name); name != "" {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // cause returns why ctx ended, if it did, in place of an error that came of it.

@@ -242,7 +242,7 @@ func TestReverseRefusals(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer conn.Close()
-			if err := switchProtocols(t.Context(), conn, "/reverse", nil); err == nil || !strings.Contains(err.Error(), "redirect") {
+			if _, err := switchProtocols(t.Context(), conn, "/reverse", nil); err == nil || !strings.Contains(err.Error(), "redirect") {
 				t.Errorf("error %v", err)
 			}
 		})
@@ -313,7 +313,7 @@ func TestPickUpFailed(t *testing.T) {
 // listener of its own.
 func (p *peer) secondLink() net.Conn {
 	near, far := net.Pipe()
-	ln := newRevListener(far, func(ctx context.Context) (net.Conn, error) { return p.dialer.DialTLS(ctx, p.addr) })
+	ln := newRevListener(far, func(ctx context.Context) (net.Conn, error) { return p.dialer.DialTLS(ctx, p.addr) }, linkTerms{silence: keepAliveWait})
 	p.t.Cleanup(func() {
 		near.Close()
 		ln.Close()
@@ -331,7 +331,7 @@ func TestControlLines(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			near, far := net.Pipe()
-			ln := newRevListener(far, nil)
+			ln := newRevListener(far, nil, linkTerms{silence: keepAliveWait})
 			go func() {
 				io.WriteString(near, tt.send)
 				near.Close()
@@ -371,7 +371,7 @@ func TestEndlessAnswer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = switchProtocols(t.Context(), conn, "/reverse", nil)
+	_, err = switchProtocols(t.Context(), conn, "/reverse", nil)
 	conn.Close()
 	ln.Close()
 	if err == nil {
@@ -389,10 +389,24 @@ func TestSilentAnswer(t *testing.T) {
 	go io.Copy(io.Discard, near)
 	ctx, cancel := context.WithTimeoutCause(t.Context(), 20*time.Millisecond, fmt.Errorf("enough"))
 	defer cancel()
-	if err := switchProtocols(ctx, far, "/reverse", nil); err == nil || !strings.Contains(err.Error(), "enough") {
+	if _, err := switchProtocols(ctx, far, "/reverse", nil); err == nil || !strings.Contains(err.Error(), "enough") {
 		t.Errorf("error %v", err)
 	}
 	far.Close()
+}
+
+// With the defaults a half-open link is cut within 45 s, and one that lives is
+// not: upstream's coordinator sends a line every 30 s.
+func TestEvictionArithmetic(t *testing.T) {
+	const within, upstreamsPause = 45 * time.Second, 30 * time.Second
+	r := &Reverse{}
+	plain, pinged := r.terms(nil), r.terms([]string{"claim", "ping"})
+	if plain.ping != 0 || plain.silence > within || plain.silence < upstreamsPause+10*time.Second {
+		t.Errorf("without pings: %+v", plain)
+	}
+	if pinged.ping == 0 || pinged.silence > within || pinged.silence < 2*pinged.ping+sendWait {
+		t.Errorf("with pings: %+v", pinged)
+	}
 }
 
 func FuzzControlLine(f *testing.F) {
@@ -402,7 +416,7 @@ func FuzzControlLine(f *testing.F) {
 	f.Add([]byte("[]\n"))
 	f.Fuzz(func(t *testing.T, sent []byte) {
 		near, far := net.Pipe()
-		ln := newRevListener(far, func(context.Context) (net.Conn, error) { return nil, errors.New("no line") })
+		ln := newRevListener(far, func(context.Context) (net.Conn, error) { return nil, errors.New("no line") }, linkTerms{silence: keepAliveWait})
 		go io.Copy(io.Discard, near)
 		near.SetWriteDeadline(time.Now().Add(patience))
 		near.Write(sent)

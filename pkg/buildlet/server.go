@@ -2,6 +2,7 @@ package buildlet
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/json"
@@ -60,6 +61,12 @@ type Options struct {
 	// MaxUnpack is how many bytes one archive may unpack to, with 512 for
 	// each entry; 0 means 8 GiB.
 	MaxUnpack int64
+	// NoOutputLimit is how long a command may run without a byte of output
+	// before it is killed; 0 means for ever.
+	NoOutputLimit time.Duration
+	// Gate says why the machine is not fit for work, or returns an empty
+	// string. It is asked at each claim and heartbeat; nil means always fit.
+	Gate func() (why string)
 	// Log gets what happens; nil means slog.Default.
 	Log *slog.Logger
 }
@@ -72,13 +79,21 @@ type Server struct {
 	top      atomic.Pointer[os.Root] // see root
 	mux      *http.ServeMux
 	haltOnce sync.Once
+	mark     string // KEY=VALUE that begins the cookie of each job
+	duty     duty
+	// supervised is set if a supervisor decides on the availability.
+	supervised atomic.Bool
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
 	mu     sync.Mutex
 	busy   int
 	closed bool
+	ran    bool       // a command has run
 	idle   *sync.Cond // on mu: busy has gone down
+	// jobs ends when the commands that run are to be killed.
+	jobs    context.Context
+	endJobs context.CancelFunc
 }
 
 // New returns a Server. What it keeps for commands below the work directory
@@ -106,6 +121,13 @@ func New(opts Options) (*Server, error) {
 	s.top.Store(root)
 	s.idle = sync.NewCond(&s.mu)
 	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.jobs, s.endJobs = context.WithCancel(s.ctx)
+	// One server may run as a command of another, which has to find its jobs too.
+	s.mark = cookieName + "=" + lookup(opts.Environ, cookieName) + rand.Text()
+	now := time.Now()
+	s.duty.changed = make(chan struct{})
+	s.duty.state, s.duty.since = Idle, now
+	s.duty.ordered = Availability{State: Open, Since: now}
 	for name := range ownDirs {
 		if runtime.GOOS == "plan9" {
 			break // not ours there, see makeOwnDirs
@@ -128,6 +150,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !s.inPlace() {
 		s.remakeWorkDir()
 	}
+	s.noteUse(r)
 	s.mux.ServeHTTP(w, r)
 }
 
@@ -172,10 +195,40 @@ func (s *Server) Busy() int {
 // Close kills the commands that run, with all that they have started, waits
 // until they are dead, and frees the work directory. New commands are refused.
 func (s *Server) Close() error {
+	s.mu.Lock()
+	again, ran := s.closed, s.ran
+	s.closed = true
+	s.mu.Unlock()
 	s.cancel()
+	busy := s.awaitIdle()
+	if !again && ran {
+		if left := s.sweepStrays(); len(left) > 0 {
+			s.log.Warn("processes have outlived their commands", "strays", describeStrays(left))
+		}
+	}
+	err := s.root().Close()
+	if busy > 0 {
+		err = errors.Join(err, fmt.Errorf("%d commands are still there %s after they were killed", busy, closeWait))
+	}
+	return err
+}
+
+// killCommands kills the commands that run and waits until they are dead.
+func (s *Server) killCommands() {
+	s.mu.Lock()
+	s.endJobs()
+	s.jobs, s.endJobs = context.WithCancel(s.ctx)
+	s.mu.Unlock()
+	if left := s.awaitIdle(); left > 0 {
+		s.log.Error("commands are still there after they were killed", "commands", left)
+	}
+}
+
+// awaitIdle waits until no command runs, for closeWait at most, and returns
+// how many still do.
+func (s *Server) awaitIdle() (busy int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.closed = true
 	late := false
 	timer := time.AfterFunc(closeWait, func() {
 		s.mu.Lock()
@@ -187,34 +240,47 @@ func (s *Server) Close() error {
 	for s.busy > 0 && !late {
 		s.idle.Wait()
 	}
-	err := s.root().Close()
-	if s.busy > 0 {
-		err = errors.Join(err, fmt.Errorf("%d commands are still there %s after they were killed", s.busy, closeWait))
-	}
-	return err
+	return s.busy
 }
 
-// enter counts a command; it returns false once the server is closed.
-func (s *Server) enter() bool {
+// enter counts a command and returns the context that kills it; ok is false
+// once the server is closed.
+func (s *Server) enter() (jobs context.Context, ok bool) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	if s.closed {
-		return false
+		s.mu.Unlock()
+		return nil, false
 	}
 	s.busy++
-	return true
+	s.ran = true
+	jobs = s.jobs
+	s.mu.Unlock()
+	s.duty.change(func() {})
+	return jobs, true
 }
 
 func (s *Server) leave() {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.busy--
 	s.idle.Broadcast()
+	s.mu.Unlock()
+	s.duty.change(func() {
+		if !s.duty.linked || s.duty.link.Up { // else its caller has gone
+			s.duty.used = time.Now()
+		}
+	})
 }
 
 // routes is the table of the protocol.
 func (s *Server) routes() *http.ServeMux {
 	mux := http.NewServeMux()
+	for path, handler := range map[string]http.HandlerFunc{ // see ForCoordinator
+		"/claim":        s.serveClaim,
+		"/release":      s.serveRelease,
+		"/availability": s.serveAvailability,
+	} {
+		mux.Handle(path, s.protected(handler))
+	}
 	mux.HandleFunc("/{$}", func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, "buildlet running on %s-%s\n", runtime.GOOS, runtime.GOARCH)
 	})
@@ -263,15 +329,19 @@ func (s *Server) serveStatus(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "requires GET method", http.StatusBadRequest)
 		return
 	}
+	s.consultGate()
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	if r.FormValue("gobuild") != "1" {
 		fmt.Fprintf(w, `{"Version":%d}`, Version)
 		return
 	}
+	report := s.Report()
 	json.NewEncoder(w).Encode(Status{
 		Version: Version, Program: s.opts.Program,
 		GOOS: runtime.GOOS, GOARCH: runtime.GOARCH,
-		Additions: []string{AdditionRead, AdditionStdin},
+		Additions:    []string{AdditionRead, AdditionStdin, AdditionClaim, AdditionAvailability},
+		Availability: report.Availability,
+		Strays:       report.Strays,
 	})
 }
 

@@ -95,7 +95,7 @@ func TestGoroutines(t *testing.T) {
 func TestPassword(t *testing.T) {
 	s := serve(t, Options{Password: "open sesame"})
 	paths := []string{"/status", "/workdir", "/write", "/writetgz", "/tgz", "/ls", "/read", "/exec", "/removeall",
-		"/halt", "/connect-ssh", "/debug/x", "/debug/goroutines"}
+		"/halt", "/connect-ssh", "/debug/x", "/debug/goroutines", "/claim", "/release", "/availability"}
 	for _, path := range append(paths, "/", "/healthz") {
 		for _, password := range []string{"", "open", "open sesame!", "open sesame"} {
 			req, err := http.NewRequest("GET", s.url+path, nil)

@@ -1,6 +1,16 @@
 package buildlet
 
-import "time"
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"sync"
+	"time"
+
+	"gobuild/pkg/hint"
+)
 
 // A supervised buildlet ("gobuild buildlet --supervised") tells the program
 // that has started it how it is, a line of JSON each on its standard output,
@@ -29,6 +39,9 @@ type Report struct {
 	Commands int `json:"commands,omitempty"`
 	// Availability is what the buildlet says to coordinators.
 	Availability Availability `json:"availability"`
+	// Claims is whether the coordinator claims the machine before it hands it
+	// out, and so obeys Availability. Upstream's does not.
+	Claims bool `json:"claims,omitempty"`
 	// Strays counts the processes that outlived their command or instance and
 	// were killed.
 	Strays int `json:"strays,omitempty"`
@@ -53,4 +66,140 @@ type Order struct {
 	// Availability replaces what the buildlet says to coordinators. Draining
 	// ends the buildlet, with exit code 0, once nobody holds it.
 	Availability Availability `json:"availability"`
+}
+
+const (
+	// reportEvery is the longest pause between two Reports, and reportPause
+	// the shortest: commands may come and go by the thousand.
+	reportEvery = 10 * time.Second
+	reportPause = 50 * time.Millisecond
+	// lastReportWait is how long a supervisor has to take the last Report.
+	lastReportWait = 2 * time.Second
+	// maxOrder bounds an Order, in bytes; a longer line is passed over.
+	maxOrder = 64 << 10
+)
+
+// errSupervisorGone is why a buildlet ends whose supervisor has gone.
+var errSupervisorGone = errors.New("the supervisor has gone")
+
+// RunSupervised is Run for a worker that a program has started: it writes
+// Reports to out and takes Orders from in, whose end it takes for that
+// program's. The last Report is written when all else has ended. Reading from
+// in goes on until its end.
+func (w *Worker) RunSupervised(ctx context.Context, in io.Reader, out io.Writer) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer surviveBrokenPipes()()
+	s := w.Server
+	s.supervised.Store(true)
+	go func() {
+		readOrders(in, func(o Order) {
+			if err := s.SetAvailability(o.Availability); err != nil {
+				s.log.Warn("an order is passed over", "err", err)
+			}
+		})
+		s.setEnding(errSupervisorGone.Error())
+		cancel(errSupervisorGone)
+	}()
+	stop := make(chan struct{})
+	var written sync.WaitGroup
+	written.Go(func() { s.writeReports(out, stop) })
+	err := w.Run(ctx)
+	if err != nil {
+		why := err.Error()
+		if advice := hint.Of(err); advice != "" {
+			why += " (" + advice + ")"
+		}
+		s.setFailed(why)
+	} else if cause := context.Cause(ctx); cause != nil {
+		s.setEnding(endedBy(cause))
+	}
+	close(stop)
+	done := make(chan struct{})
+	go func() {
+		written.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(lastReportWait):
+	}
+	return err
+}
+
+// endedBy says why a context ended.
+func endedBy(cause error) string {
+	if cause == context.Canceled {
+		return "told to end by a signal"
+	}
+	return cause.Error()
+}
+
+// writeReports writes Reports to out until stop is closed, and a last one
+// then. If nobody takes them, that is all that suffers.
+func (s *Server) writeReports(out io.Writer, stop <-chan struct{}) {
+	enc := json.NewEncoder(out)
+	for last := false; ; {
+		changed := s.Changed()
+		report := s.Report()
+		if err := enc.Encode(report); err != nil {
+			s.log.Debug("report not written", "err", err)
+		} else if report.Wish != nil {
+			s.duty.mu.Lock()
+			s.duty.wishTold = s.duty.wishTold || s.duty.wish == report.Wish
+			s.duty.mu.Unlock()
+		}
+		if last {
+			return
+		}
+		wait := reportEvery
+		if at := s.duty.next(time.Now()); !at.IsZero() {
+			wait = min(wait, max(time.Until(at), 0)+time.Millisecond)
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-changed:
+			select {
+			case <-time.After(reportPause):
+			case <-stop:
+				last = true
+			}
+		case <-timer.C:
+		case <-stop:
+			last = true
+		}
+		timer.Stop()
+	}
+}
+
+// readOrders calls apply for each Order of in, and returns at its end.
+func readOrders(in io.Reader, apply func(Order)) {
+	br := bufio.NewReaderSize(in, maxOrder)
+	for {
+		line, err := br.ReadSlice('\n')
+		if errors.Is(err, bufio.ErrBufferFull) {
+			for errors.Is(err, bufio.ErrBufferFull) { // passed over
+				_, err = br.ReadSlice('\n')
+			}
+			if err != nil {
+				return
+			}
+			continue
+		}
+		if o, ok := parseOrder(line); ok {
+			apply(o)
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// parseOrder reads a line; ok is false for one to be passed over.
+func parseOrder(line []byte) (o Order, ok bool) {
+	if json.Unmarshal(line, &o) != nil || o.Availability.State == "" {
+		return Order{}, false
+	}
+	a, err := o.Availability.check(time.Now())
+	return Order{a}, err == nil
 }

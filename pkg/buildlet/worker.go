@@ -34,12 +34,18 @@ type Worker struct {
 	Log *slog.Logger
 }
 
-// Run works until ctx ends, and then returns nil once what ran is dead.
+// Run works until ctx ends, or the server has drained, and then returns nil
+// once what ran is dead.
 func (w *Worker) Run(ctx context.Context) error {
 	if w.Log == nil {
 		w.Log = slog.Default()
 	}
 	defer w.Server.Close()
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	stopNote := context.AfterFunc(ctx, func() { w.Server.setEnding(endedBy(context.Cause(ctx))) })
+	defer stopNote()
+	go w.watch(ctx, end)
 	if w.Reverse == nil {
 		return w.listen(ctx)
 	}
@@ -48,7 +54,47 @@ func (w *Worker) Run(ctx context.Context) error {
 		defer stop()
 	}
 	w.Reverse.Handler = w.Server
+	w.Reverse.OnLink = w.Server.setLink
+	w.Server.setLink(LinkState{Why: "starting"})
 	return w.Reverse.Run(ctx)
+}
+
+// watch tells the coordinator of changes of the availability, and calls end
+// once a server that is to drain has done so.
+func (w *Worker) watch(ctx context.Context, end func()) {
+	told := w.Server.Availability()
+	for {
+		changed := w.Server.Changed()
+		if now := w.Server.Availability(); now.State != told.State || now.Why != told.Why || now.By != told.By || !now.Until.Equal(told.Until) {
+			told = now
+			if w.Reverse != nil {
+				w.Reverse.Nudge()
+			}
+		}
+		if w.Server.drained() {
+			w.Log.Info("drained: nobody holds this machine")
+			w.Server.setEnding("it has drained")
+			select {
+			case <-time.After(haltDelay): // for the answer under way
+			case <-ctx.Done():
+			}
+			end()
+			return
+		}
+		wait := time.Hour
+		if at := w.Server.duty.next(time.Now()); !at.IsZero() {
+			wait = max(time.Until(at), 0) + time.Millisecond
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-changed:
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		}
+		timer.Stop()
+	}
 }
 
 // listen serves at w.Listen until ctx ends.

@@ -3,6 +3,7 @@ package store
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"sync"
 )
@@ -17,10 +18,13 @@ type Memory struct {
 	byID     map[string]Instance
 	ended    []string  // IDs in the order in which they ended, oldest first
 	requests []Request // in the order in which they were added
+	hosts    map[[2]string]HostAvailability
 }
 
 // NewMemory returns an empty Memory.
-func NewMemory() *Memory { return &Memory{byID: map[string]Instance{}} }
+func NewMemory() *Memory {
+	return &Memory{byID: map[string]Instance{}, hosts: map[[2]string]HostAvailability{}}
+}
 
 // SaveInstance implements Store. Of the ended instances it keeps the last
 // 1000.
@@ -62,6 +66,28 @@ func (m *Memory) Instances(context.Context) ([]Instance, error) {
 	}
 	slices.SortFunc(live, func(a, b Instance) int { return cmp.Compare(a.ID, b.ID) })
 	return live, nil
+}
+
+// SaveHostAvailability implements Store.
+func (m *Memory) SaveHostAvailability(_ context.Context, a HostAvailability) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	key := [2]string{a.HostType, a.Hostname}
+	if a.State == "" {
+		delete(m.hosts, key)
+	} else {
+		m.hosts[key] = a
+	}
+	return nil
+}
+
+// HostAvailabilities implements Store.
+func (m *Memory) HostAvailabilities(context.Context) ([]HostAvailability, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.SortedFunc(maps.Values(m.hosts), func(a, b HostAvailability) int {
+		return cmp.Or(cmp.Compare(a.HostType, b.HostType), cmp.Compare(a.Hostname, b.Hostname))
+	}), nil
 }
 
 // Close implements Store.

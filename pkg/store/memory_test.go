@@ -54,3 +54,24 @@ func TestMemoryForgetsOldest(t *testing.T) {
 		t.Errorf("the oldest of the last %d: %v", keepEnded, err)
 	}
 }
+
+func TestMemoryHostAvailability(t *testing.T) {
+	ctx := t.Context()
+	m := NewMemory()
+	now := time.Now()
+	for _, a := range []HostAvailability{
+		{HostType: "b", Hostname: "x", State: "paused", Since: now},
+		{HostType: "a", Hostname: "y", State: "paused", Since: now},
+		{HostType: "a", Hostname: "x", State: "draining", Since: now},
+		{HostType: "a", Hostname: "x", State: "paused", Since: now, Until: now.Add(time.Hour), By: "its owner", Why: "noise"},
+		{HostType: "a", Hostname: "y"},
+	} {
+		if err := m.SaveHostAvailability(ctx, a); err != nil {
+			t.Fatal(err)
+		}
+	}
+	list, err := m.HostAvailabilities(ctx)
+	if err != nil || len(list) != 2 || list[0].HostType != "a" || list[0].Hostname != "x" || list[0].Why != "noise" || list[1].HostType != "b" {
+		t.Errorf("%+v, %v", list, err)
+	}
+}

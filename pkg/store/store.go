@@ -1,6 +1,6 @@
 // Package store keeps what a coordinator must not forget: who holds which
-// instance, when and why an instance ended, and who has asked to take in a
-// new machine and what was decided.
+// instance, when and why an instance ended, which machines were told to take
+// no work, and who has asked to take in a new machine and what was decided.
 //
 // Store is the interface; Memory, in this package, forgets with the process.
 // What lives only as long as a connection does (the reverse pool) is left to
@@ -28,6 +28,16 @@ type Instance struct {
 	Expires     time.Time // if it is not used until then
 	Ended       time.Time // zero: it lives
 	Why         string    // why it ended
+}
+
+// HostAvailability is whether a machine takes work that cannot keep that
+// itself.
+type HostAvailability struct {
+	HostType, Hostname string
+	State              string    // as api.AvailabilityState; empty: takes work
+	Until              time.Time // zero: an order ends it
+	Since              time.Time
+	By, Why            string
 }
 
 // Store keeps records. Its methods may be called by several goroutines at
@@ -59,6 +69,12 @@ type Store interface {
 	// if there is one, that its machine was connected, and returns its ID. If
 	// there is none, or it was noted before, the ID is empty.
 	NoteConnected(ctx context.Context, hostname, hostType string, at time.Time) (id string, err error)
+
+	// SaveHostAvailability stores a in place of the record with its host type
+	// and host name, if any. One whose State is empty is removed.
+	SaveHostAvailability(ctx context.Context, a HostAvailability) error
+	// HostAvailabilities returns all records, sorted by host type and name.
+	HostAvailabilities(ctx context.Context) ([]HostAvailability, error)
 
 	// Close ends the use of the store.
 	Close() error
