@@ -43,6 +43,9 @@ type Options struct {
 	// Maintainers are the principals, user-NAME, that decide on the requests
 	// to take in new machines. Without any, none are taken.
 	Maintainers []string
+	// Downloads is the directory with the buildlets that stage0 fetches; empty
+	// means that there are none.
+	Downloads string
 	// Log gets what happens; nil means slog.Default.
 	Log *slog.Logger
 
@@ -74,6 +77,7 @@ type Coordinator struct {
 	pool    *pool
 	insts   *instances
 	asked   *requests
+	names   nameLocks
 	mux     *http.ServeMux
 	cert    atomic.Pointer[x509.Certificate] // what Serve shows to clients
 
@@ -114,6 +118,10 @@ func New(opts Options) (*Coordinator, error) {
 	c := &Coordinator{opts: opts, log: opts.Log, started: time.Now()}
 	c.ctx, c.stop = context.WithCancel(context.Background())
 	c.pool = newPool(c)
+	if err := c.pool.recall(); err != nil {
+		c.stop()
+		return nil, fmt.Errorf("coordinator: read which machines take no work: %w", err)
+	}
 	c.insts = newInstances(c)
 	c.asked = newRequests(c)
 	c.mux = c.routes()

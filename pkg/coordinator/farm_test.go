@@ -3,6 +3,7 @@ package coordinator
 import (
 	"bufio"
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"fmt"
 	"io"
@@ -98,6 +99,7 @@ func serveFarm(t *testing.T, dir string, ln net.Listener, opts Options) (f *test
 type machine struct {
 	work string // work directory
 	stop func() // ends it and waits
+	srv  *buildlet.Server
 }
 
 // join registers a machine and waits until it is idle in the pool.
@@ -128,7 +130,7 @@ func (f *testFarm) joinWith(hostname, hostType string, wrap func(http.Handler) h
 		h = wrap(srv)
 	}
 	rev := &buildlet.Reverse{
-		Coordinator: f.addr, HostType: hostType, Hostname: hostname,
+		Coordinator: f.addr, HostType: hostType, Hostname: hostname, Process: rand.Text(),
 		Key:    func() (string, error) { return f.master.Key(hostType), nil },
 		Dialer: f.dialer, Handler: h, Log: testLog(),
 	}
@@ -140,7 +142,7 @@ func (f *testFarm) joinWith(hostname, hostType string, wrap func(http.Handler) h
 			f.t.Errorf("%s: %v", hostname, err)
 		}
 	}()
-	m := &machine{work: work, stop: func() {
+	m := &machine{work: work, srv: srv, stop: func() {
 		cancel()
 		<-ended
 		srv.Close()

@@ -24,6 +24,7 @@ func (c *Coordinator) routes() *http.ServeMux {
 	mux.HandleFunc("GET "+api.RouteNetcheck, serveOK)
 	mux.HandleFunc(api.RouteReverse, c.serveReverse)
 	mux.HandleFunc(api.RouteRevdial, c.serveRevdial)
+	mux.HandleFunc("GET "+api.RouteDownloads+"{name}", (&downloads{dir: c.opts.Downloads}).serve)
 	mux.HandleFunc("GET /{$}", c.serveStatusPage)
 	mux.HandleFunc("GET "+api.RouteStatus, c.serveStatusPage)
 	mux.HandleFunc("GET "+api.RouteBuilders, c.serveBuildersPage)
@@ -31,6 +32,7 @@ func (c *Coordinator) routes() *http.ServeMux {
 		writeJSON(w, api.Version{Program: c.opts.Program, Started: c.started, Dev: c.opts.Dev})
 	})
 	mux.HandleFunc("GET "+api.RouteHosts, func(w http.ResponseWriter, r *http.Request) { writeJSON(w, c.pool.snapshot()) })
+	mux.HandleFunc("POST "+api.RouteHost+"{hostname}"+api.PathAvailability, c.withKey("", c.serveAvailability))
 	mux.HandleFunc("GET "+api.RouteTypes, func(w http.ResponseWriter, r *http.Request) { writeJSON(w, c.opts.Config) })
 	mux.HandleFunc("GET "+api.RouteWhoami, c.withKey("", func(w http.ResponseWriter, r *http.Request, principal string) {
 		writeJSON(w, api.Whoami{Principal: principal})

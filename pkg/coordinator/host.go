@@ -22,6 +22,8 @@ const (
 	// dialWait bounds the opening of one data connection: the worker gives
 	// up after 20 s (section 2.6).
 	dialWait = 25 * time.Second
+	// lookPause is the least pause between two heartbeats.
+	lookPause = 20 * time.Millisecond
 	// idleConns is how many data connections to a machine are kept; with
 	// upstream's two, parallel commands spend their time in TLS handshakes.
 	idleConns = 64
@@ -39,6 +41,9 @@ type host struct {
 	transport *http.Transport
 	client    *buildlet.Client
 	log       *slog.Logger
+	process   string        // by which the same process is known when it comes back; empty: upstream's
+	look      chan struct{} // of capacity 1: it is to be asked at once
+	removed   chan struct{} // closed when it has left the pool
 
 	// The rest is guarded by pool.mu.
 	version  string
@@ -49,6 +54,10 @@ type host struct {
 	instance string // ID of the instance that holds it
 	clean    bool   // its work directory was emptied after the last use
 	gone     bool
+
+	claims     []api.HostClaim // newest first
+	strays     int
+	lastStrays *api.HostStrays
 }
 
 // newHost takes over conn, on which the 101 has been written.
@@ -64,6 +73,14 @@ func newHost(conn net.Conn, hostname, hostType, version string, log *slog.Logger
 		state:     api.HostChecking,
 		since:     now,
 		log:       log.With("hostname", hostname, "hostType", hostType, "addr", conn.RemoteAddr().String()),
+		look:      make(chan struct{}, 1),
+		removed:   make(chan struct{}),
+	}
+	h.link.look = func() {
+		select {
+		case h.look <- struct{}{}:
+		default:
+		}
 	}
 	h.dialer = revdial.NewDialer(h.link, api.RouteRevdial)
 	h.transport = &http.Transport{
@@ -140,14 +157,20 @@ func (c *Coordinator) tend(h *host) {
 			c.pool.remove(h, h.link.reason())
 			return
 		case <-time.After(pause):
+		case <-h.look:
 		}
-		if _, err := h.check(ctx, c.opts.HeartbeatWait); err != nil {
+		status, err := h.check(ctx, c.opts.HeartbeatWait)
+		if err != nil {
 			if misses++; misses == 2 {
 				h.evict(fmt.Errorf("it answers no heartbeats: %w", err))
 			}
 			continue
 		}
 		misses = 0
-		c.pool.heard(h)
+		c.pool.heard(h, status)
+		select {
+		case <-h.lost():
+		case <-time.After(lookPause): // however often it asks to be looked at
+		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"gobuild/pkg/api"
 	"gobuild/pkg/builderkey"
+	"gobuild/pkg/buildlet"
 	"gobuild/pkg/hint"
 	"gobuild/pkg/store"
 )
@@ -23,8 +24,9 @@ const settleWait = 10 * time.Second
 type instances struct {
 	c *Coordinator
 
-	mu   sync.Mutex
-	live map[string]*instance // by ID
+	mu    sync.Mutex
+	live  map[string]*instance // by ID
+	taken map[string]bool      // IDs of instances to be
 }
 
 // instance is a living instance.
@@ -40,7 +42,7 @@ type instance struct {
 }
 
 func newInstances(c *Coordinator) *instances {
-	return &instances{c: c, live: map[string]*instance{}}
+	return &instances{c: c, live: map[string]*instance{}, taken: map[string]bool{}}
 }
 
 // create waits for a machine and makes an instance of it. The errors are
@@ -67,14 +69,20 @@ func (s *instances) create(ctx context.Context, owner, builderType string, wait 
 		})
 		defer timer.Stop()
 	}
+	asked := time.Now()
 	for {
-		h, err := s.c.pool.acquire(ctx, builder.HostType, progress)
+		h, err := s.c.pool.acquire(ctx, builder.HostType, asked, progress)
 		if err != nil {
 			return api.Instance{}, err
 		}
 		inst, err := s.start(ctx, h, owner, builderType)
 		if err == nil {
 			return inst, nil
+		}
+		if refused, ok := errors.AsType[*buildlet.RefusedClaim](err); ok {
+			h.log.Info("claim refused", "why", refused)
+			s.c.pool.putBack(h, refused.Availability)
+			continue
 		}
 		if ctx.Err() != nil {
 			s.c.pool.release(h)
@@ -89,6 +97,24 @@ func (s *instances) create(ctx context.Context, owner, builderType string, wait 
 
 // start makes an instance of h.
 func (s *instances) start(ctx context.Context, h *host, owner, builderType string) (api.Instance, error) {
+	s.mu.Lock()
+	id := s.freeID(owner, builderType)
+	s.taken[id] = true
+	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		delete(s.taken, id)
+		s.mu.Unlock()
+	}()
+	s.c.pool.mu.Lock()
+	claims := h.status.Has(buildlet.AdditionClaim)
+	s.c.pool.mu.Unlock()
+	if claims {
+		if err := h.claim(ctx, id); err != nil {
+			return api.Instance{}, err
+		}
+		s.c.pool.claimed(h, id)
+	}
 	if err := s.c.pool.prepare(ctx, h); err != nil {
 		return api.Instance{}, fmt.Errorf("empty the work directory: %w", err)
 	}
@@ -108,7 +134,7 @@ func (s *instances) start(ctx context.Context, h *host, owner, builderType strin
 	}}
 	inst.ctx, inst.cancel = context.WithCancelCause(s.c.ctx)
 	s.mu.Lock()
-	inst.rec.ID = s.freeID(owner, builderType)
+	inst.rec.ID = id
 	s.live[inst.rec.ID] = inst
 	s.mu.Unlock()
 	s.c.pool.hold(h, inst.rec.ID)
@@ -127,7 +153,7 @@ func (s *instances) start(ctx context.Context, h *host, owner, builderType strin
 func (s *instances) freeID(owner, builderType string) string {
 	prefix := strings.TrimPrefix(owner, builderkey.UserPrefix) + "-" + builderType + "-"
 	for n := 0; ; n++ {
-		if id := prefix + fmt.Sprint(n); s.live[id] == nil {
+		if id := prefix + fmt.Sprint(n); s.live[id] == nil && !s.taken[id] {
 			return id
 		}
 	}
@@ -164,7 +190,7 @@ func (s *instances) describe(inst *instance) api.Instance {
 		Env:         s.c.opts.Config.Builders[inst.rec.BuilderType].Env(),
 		GOOS:        status.GOOS,
 		GOARCH:      status.GOARCH,
-		Additions:   status.Additions,
+		Additions:   additionsForUsers(status),
 	}
 }
 

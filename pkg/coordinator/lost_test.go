@@ -101,7 +101,7 @@ func TestMachineThatCannotBeWiped(t *testing.T) {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			select {
 			case <-broken:
-				if r.URL.Path == "/removeall" {
+				if r.URL.Path == "/removeall" || r.URL.Path == "/release" {
 					http.Error(w, "the disk is gone", http.StatusInternalServerError)
 					return
 				}

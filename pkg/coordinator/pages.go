@@ -23,6 +23,7 @@ var pages = sync.OnceValue(func() *template.Template {
 	return template.Must(template.New("").Funcs(template.FuncMap{
 		"ago":     func(t time.Time) string { return roughly(time.Since(t)) },
 		"until":   func(t time.Time) string { return roughly(time.Until(t)) },
+		"join":    func(list []string) string { return strings.Join(list, ", ") },
 		"missing": func(t api.HostType) int { return max(t.Expected-t.Total, 0) },
 		// A machine that is heard of every 10 s or so is late after 30.
 		"late": func(h api.Host) bool { return !h.Heard.IsZero() && time.Since(h.Heard) > 30*time.Second },

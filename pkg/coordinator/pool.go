@@ -25,16 +25,19 @@ type pool struct {
 	waiters []*waiter
 	gone    []api.HostGone // newest first
 	closed  bool
+	// told are the machines that cannot keep themselves that they take no work.
+	told map[hostKey]api.Availability
 }
 
 // waiter is a request for a machine. A machine that was found for it is in
 // found.
 type waiter struct {
 	hostType string
+	asked    time.Time
 	found    chan *host // of capacity 1
 }
 
-func newPool(c *Coordinator) *pool { return &pool{c: c} }
+func newPool(c *Coordinator) *pool { return &pool{c: c, told: map[hostKey]api.Availability{}} }
 
 // add takes in a machine that has registered and tends it.
 func (p *pool) add(h *host) {
@@ -42,6 +45,7 @@ func (p *pool) add(h *host) {
 	if p.closed {
 		p.mu.Unlock()
 		h.evict(context.Canceled)
+		close(h.removed)
 		return
 	}
 	h.log.Info("registered", "version", h.version)
@@ -71,10 +75,18 @@ func (p *pool) has(hostname, hostType string) bool {
 	})
 }
 
-func (p *pool) heard(h *host) {
+// heard notes a machine's answer to a heartbeat.
+func (p *pool) heard(h *host, s buildlet.Status) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if before := p.available(h); h.status.Has(buildlet.AdditionAvailability) && s.Has(buildlet.AdditionAvailability) {
+		h.status.Availability = s.Availability
+		if now := p.available(h); now.State != before.State || now.Why != before.Why {
+			h.log.Info("availability", "now", now)
+		}
+	}
 	h.heard = time.Now()
+	p.handOut() // a pause may be over
 }
 
 // set changes h's state. The lock is held.
@@ -86,23 +98,26 @@ func (p *pool) set(h *host, s api.HostState) {
 func (p *pool) remove(h *host, why error) {
 	p.mu.Lock()
 	h.gone = true
+	text := leftBecause(p.available(h), why)
 	p.hosts = slices.DeleteFunc(p.hosts, func(o *host) bool { return o == h })
 	p.gone = append([]api.HostGone{{
-		Hostname: h.hostname, HostType: h.hostType, Addr: h.addr, When: time.Now(), Why: why.Error(),
+		Hostname: h.hostname, HostType: h.hostType, Addr: h.addr, When: time.Now(), Why: text,
 	}}, p.gone...)
 	p.gone = p.gone[:min(len(p.gone), keepGone)]
 	p.mu.Unlock()
-	h.log.Info("gone", "why", why)
+	h.log.Info("gone", "why", text)
 	p.c.insts.lost(h, why)
+	close(h.removed)
 }
 
 // acquire waits for a machine of hostType and marks it working. Machines go
-// to those who asked first. progress, which may be nil, is told now and then
+// to those who asked first, at the time asked. progress, which may be nil, is told now and then
 // what is waited for.
-func (p *pool) acquire(ctx context.Context, hostType string, progress func(api.CreateEvent)) (*host, error) {
-	w := &waiter{hostType: hostType, found: make(chan *host, 1)}
+func (p *pool) acquire(ctx context.Context, hostType string, asked time.Time, progress func(api.CreateEvent)) (*host, error) {
+	w := &waiter{hostType: hostType, asked: asked, found: make(chan *host, 1)}
 	p.mu.Lock()
-	p.waiters = append(p.waiters, w)
+	at, _ := slices.BinarySearchFunc(p.waiters, w, func(a, b *waiter) int { return a.asked.Compare(b.asked) })
+	p.waiters = slices.Insert(p.waiters, at, w)
 	p.handOut()
 	p.mu.Unlock()
 
@@ -147,7 +162,7 @@ func (p *pool) withdraw(w *waiter) {
 func (p *pool) waitingFor(w *waiter) api.CreateEvent {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	ahead, total := 0, 0
+	ahead, total, away := 0, 0, 0
 	for _, o := range p.waiters {
 		if o == w {
 			break
@@ -159,6 +174,9 @@ func (p *pool) waitingFor(w *waiter) api.CreateEvent {
 	for _, h := range p.hosts {
 		if h.hostType == w.hostType {
 			total++
+			if !p.available(h).Takes(time.Now()) {
+				away++
+			}
 		}
 	}
 	msg := fmt.Sprintf("all %d machines of %s are in use", total, w.hostType)
@@ -168,6 +186,12 @@ func (p *pool) waitingFor(w *waiter) api.CreateEvent {
 	case 1:
 		msg = fmt.Sprintf("the one machine of %s is in use", w.hostType)
 	}
+	switch {
+	case away > 0 && away == total:
+		msg = fmt.Sprintf("no machine of %s takes work: see gobuild status", w.hostType)
+	case away > 0:
+		msg += fmt.Sprintf(", or takes no work (%d)", away)
+	}
 	return api.CreateEvent{Message: msg, Ahead: ahead}
 }
 
@@ -175,7 +199,7 @@ func (p *pool) waitingFor(w *waiter) api.CreateEvent {
 func (p *pool) handOut() {
 	p.waiters = slices.DeleteFunc(p.waiters, func(w *waiter) bool {
 		for _, h := range p.hosts {
-			if h.hostType == w.hostType && h.state == api.HostIdle && !h.gone {
+			if h.hostType == w.hostType && p.takes(h) {
 				p.set(h, api.HostWorking)
 				w.found <- h
 				return true
@@ -192,6 +216,14 @@ func (p *pool) hold(h *host, instance string) {
 	h.instance, h.clean = instance, false
 }
 
+// claimed notes the instance that h was claimed for; whatever becomes of it,
+// its release names it.
+func (p *pool) claimed(h *host, instance string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	h.instance = instance
+}
+
 // prepare empties h's work directory if that is not known to be empty.
 func (p *pool) prepare(ctx context.Context, h *host) error {
 	p.mu.Lock()
@@ -203,18 +235,27 @@ func (p *pool) prepare(ctx context.Context, h *host) error {
 	return h.wipe(ctx)
 }
 
-// release empties h's work directory and gives h to the next. A machine that
-// cannot be emptied is cut off: it registers anew, or its owner sees why not.
+// release ends what an instance has left behind on h, empties the work
+// directory, and gives h to the next. A machine that cannot be emptied is cut
+// off: it registers anew, or its owner sees why not.
 func (p *pool) release(h *host) {
 	p.mu.Lock()
 	if h.gone {
 		p.mu.Unlock()
 		return
 	}
+	instance := h.instance
 	h.instance = ""
+	sweeps := instance != "" && h.status.Has(buildlet.AdditionClaim)
 	p.set(h, api.HostWiping)
 	p.mu.Unlock()
-	if err := h.wipe(p.c.ctx); err != nil {
+	var err error
+	if sweeps {
+		err = p.c.sweep(p.c.ctx, h, instance)
+	} else {
+		err = h.wipe(p.c.ctx)
+	}
+	if err != nil {
 		h.evict(fmt.Errorf("its work directory could not be emptied: %w", err))
 		return
 	}
@@ -265,15 +306,19 @@ func (p *pool) snapshot() api.Pool {
 	for _, h := range p.hosts {
 		t := typeOf(h.hostType)
 		t.Total++
+		state, since, why := p.shown(h)
 		if h.state != api.HostIdle {
 			t.InUse++
 		}
 		out.Hosts = append(out.Hosts, api.Host{
 			Hostname: h.hostname, HostType: h.hostType, Addr: h.addr,
 			Version: h.version, Program: h.status.Program,
-			Connected: h.connected, State: h.state, Since: h.since,
+			Connected: h.connected, State: state, Since: since, Why: why,
 			Instance: h.instance, Heard: h.heard,
-			Twins: without(addrs[h.hostname], h.addr),
+			Twins:        without(addrs[h.hostname], h.addr),
+			Availability: p.available(h),
+			ClaimedBy:    h.freshClaims(),
+			Strays:       h.strays, LastStrays: h.lastStrays,
 		})
 	}
 	for _, t := range types {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"gobuild/pkg/api"
+	"gobuild/pkg/buildlet"
 )
 
 // drainWait and drainMax bound how much of an upload is still read after the
@@ -34,6 +35,10 @@ func (c *Coordinator) serveBuildlet(w http.ResponseWriter, r *http.Request, prin
 	if path == "/halt" {
 		// Passed on, it could power off somebody's machine.
 		c.destroy(w, inst, principal)
+		return
+	}
+	if buildlet.ForCoordinator(path) {
+		writeError(w, api.Errorf(api.CodeForbidden, "%s is for coordinators only", path))
 		return
 	}
 	done, err := c.insts.use(inst)

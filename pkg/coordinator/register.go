@@ -16,8 +16,9 @@ import (
 
 // switching is the answer that turns a request into a control connection. It
 // is sent in one write, so in one TLS record, and nothing else goes with it:
-// upstream's buildlets lose what does (build protocol, section 2.4).
-const switching = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: revdial\r\n\r\n"
+// upstream's buildlets lose what does (build protocol, section 2.4). Its last
+// header announces to gobuild's what else this coordinator does.
+const switching = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: revdial\r\nGobuild-Additions: ping, claim, status\r\n\r\n"
 
 // hostnameForm is what a host name may look like: it is shown on pages and
 // put into names.
@@ -70,6 +71,20 @@ func (c *Coordinator) serveReverse(w http.ResponseWriter, r *http.Request) {
 		refuse(http.StatusBadRequest, "bad X-Go-Builder-Hostname %.100q: letters, digits and . _ : - are allowed, 253 at most", hostname)
 		return
 	}
+	process := r.Header.Get("X-Gobuild-Process")
+	free, ok := c.names.lock(r.Context(), hostType+" "+hostname)
+	if !ok {
+		refuse(http.StatusTooManyRequests, "too many want to register as %s at once", hostname)
+		return
+	}
+	defer free()
+	if older := c.pool.holder(hostname, hostType); older != nil {
+		if !c.giveWay(older, process, r.RemoteAddr) {
+			refuse(http.StatusConflict, "%s is connected as %s from %s already, and answers: two machines, that one and this one at %s, cannot have one name",
+				hostname, hostType, older.addr, r.RemoteAddr)
+			return
+		}
+	}
 	conn, buf, err := takeOver(w, r)
 	if err != nil {
 		refuse(http.StatusHTTPVersionNotSupported, "%v", err)
@@ -87,7 +102,9 @@ func (c *Coordinator) serveReverse(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	conn.SetDeadline(time.Time{})
-	c.pool.add(newHost(conn, hostname, hostType, r.Header.Get("X-Go-Builder-Version"), c.log))
+	h := newHost(conn, hostname, hostType, r.Header.Get("X-Go-Builder-Version"), c.log)
+	h.process = process
+	c.pool.add(h)
 }
 
 // serveRevdial takes in the connection that a worker opened for a dial
