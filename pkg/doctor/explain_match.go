@@ -29,7 +29,7 @@ type knownCause struct {
 var causeTable = sync.OnceValue(newTable)
 
 func newTable() []knownCause {
-	return slices.Concat(tokendCauses(), bootstrapCauses(), botCauses(), buildletCauses(), stage0Causes(), machineCauses())
+	return slices.Concat(gobuildCauses(), tokendCauses(), bootstrapCauses(), botCauses(), buildletCauses(), stage0Causes(), machineCauses())
 }
 
 var placeholder = lazyre.New(`\{([\w,]+)\|([^}]*)\}`)

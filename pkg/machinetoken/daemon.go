@@ -50,6 +50,8 @@ type Daemon struct {
 	Roots *x509.CertPool
 	// Log gets a line an event; nil for none.
 	Log *slog.Logger
+	// Report, if not nil, is told of each run when it has ended.
+	Report func(Result)
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 
@@ -129,6 +131,9 @@ func (d *Daemon) Once(ctx context.Context) Result {
 			// The token is what counts.
 			r.Notes = append(r.Notes, Note{Text: fmt.Sprintf("no status file: %v", err), Hint: hint.Of(err)})
 		}
+	}
+	if d.Report != nil {
+		d.Report(r)
 	}
 	return r
 }

@@ -32,13 +32,13 @@ const (
 // Run does runs until ctx ends, which is no error: one at once, then one
 // whenever the token is past its half life, a little later by chance so that a
 // farm's machines do not all call at once; after failures with growing pauses.
-// It holds the lock on the token file meanwhile.
+// It holds the lock on the token file meanwhile, see Lock.
 func (d *Daemon) Run(ctx context.Context) error {
 	log := d.Log
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	if err := d.takeLock(ctx); err != nil || ctx.Err() != nil {
+	if err := d.Lock(ctx); err != nil || d.lock == nil {
 		return err
 	}
 	defer func() {
@@ -76,8 +76,13 @@ func until(t time.Time) string {
 	return t.UTC().Format(time.RFC3339)
 }
 
-// takeLock takes the lock for as long as the daemon runs.
-func (d *Daemon) takeLock(ctx context.Context) error {
+// Lock takes the lock on the token file, unless this daemon has it. Run does
+// that as well; who calls Lock first knows whether Run will find it taken. The
+// lock is given up when Run returns.
+func (d *Daemon) Lock(ctx context.Context) error {
+	if d.lock != nil {
+		return nil
+	}
 	for end := time.Now().Add(takeOver); ; {
 		lock, err := lockToken(d.TokenFile)
 		if err == nil {

@@ -10,7 +10,10 @@ import (
 
 // NewGroup makes cmd, not yet started, the leader of a group of its own.
 func NewGroup(cmd *exec.Cmd, mark string) *Group {
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if cmd.SysProcAttr == nil { // the caller may have it run as another user
+		cmd.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	cmd.SysProcAttr.Setpgid = true
 	return &Group{
 		cmd: cmd, mark: mark, began: time.Now(),
 		signal: func() { syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) },

@@ -75,6 +75,14 @@ func metrics(s Status) string {
 		write("state", "gauge", help, fmt.Sprintf("{state=%q}", state), one(s.State == state))
 		help = ""
 	}
+	if s.Phase != nil {
+		help := "1 for what the worker is to its farm."
+		for _, phase := range phases {
+			write("phase", "gauge", help, fmt.Sprintf("{phase=%q}", phase), one(s.Phase.Name == phase))
+			help = ""
+		}
+		write("phase_since_seconds", "gauge", "Unix time at which the phase began.", "", float64(s.Phase.Since.Unix()))
+	}
 	write("state_since_seconds", "gauge", "Unix time at which the state began.", "", float64(s.Since.Unix()))
 	write("trouble", "gauge", "1 if the program runs but does no good.", "", one(s.Trouble != ""))
 	write("starts_total", "counter", "How often the program was started.", "", float64(s.Starts))

@@ -2,6 +2,7 @@ package supervise
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -14,12 +15,13 @@ const (
 	Running    State = "running"     // the program runs
 	BackingOff State = "backing off" // it failed, and is tried again soon
 	GivenUp    State = "given up"    // it failed too often; it is tried again after a long rest
+	Held       State = "held"        // it is not to run for now
 	Stopping   State = "stopping"    // it was told to end
 	Stopped    State = "stopped"     // nothing runs any more
 )
 
 // states are all there are, for metrics.
-var states = []State{Starting, Running, BackingOff, GivenUp, Stopping, Stopped}
+var states = []State{Starting, Running, BackingOff, GivenUp, Held, Stopping, Stopped}
 
 // Status is how a supervised program is.
 type Status struct {
@@ -28,6 +30,8 @@ type Status struct {
 	State State     `json:"state"`
 	Since time.Time `json:"since"` // when State began
 	Why   string    `json:"why"`   // why State began
+	// Phase is what the worker is to its farm, where that is known.
+	Phase *Phase `json:"phase,omitempty"`
 	// Trouble is why the program does no good although it runs; empty if it
 	// does.
 	Trouble string `json:"trouble,omitempty"`
@@ -60,11 +64,31 @@ type Fact struct {
 	Value  float64 `json:"-"` // in the unit that Metric names
 }
 
-// Up reports whether the program runs and nothing is known to be wrong.
-func (s Status) Up() bool { return s.State == Running && s.Trouble == "" }
+// Up reports whether the program runs, or is not meant to, and nothing is
+// known to be wrong. What goes wrong in a pause is nobody's worry.
+func (s Status) Up() bool {
+	if s.Phase != nil {
+		switch s.Phase.Name {
+		case Paused:
+			return s.State != Stopping && s.State != Stopped
+		case Dead, Connecting, Quarantined:
+			return false
+		}
+	}
+	return (s.State == Running || s.State == Held) && s.Trouble == ""
+}
 
 // Line is the status in one line.
 func (s Status) Line() string {
+	if s.Phase != nil && (s.State == Running || s.State == Held) {
+		if s.Phase.Why == "" {
+			return string(s.Phase.Name)
+		}
+		if strings.HasPrefix(s.Phase.Why, string(s.Phase.Name)) {
+			return s.Phase.Why // as "paused until ..."
+		}
+		return fmt.Sprintf("%s: %s", s.Phase.Name, s.Phase.Why)
+	}
 	switch {
 	case s.Trouble != "":
 		return fmt.Sprintf("%s, but %s", s.State, s.Trouble)

@@ -26,7 +26,8 @@ type Options struct {
 	Mark string
 	// Prepare checks and fetches what is needed, and returns the command,
 	// not started. It is called before each start. Its error counts as a
-	// failure of the program, but not against Backoff's budget.
+	// failure of the program, but not against Backoff's budget; ErrHold has
+	// Hold asked again.
 	Prepare func(ctx context.Context) (*exec.Cmd, error)
 	// Started, if not nil, is called once the command runs; what it returns,
 	// once the command has ended.
@@ -37,6 +38,10 @@ type Options struct {
 	Left func() (pid int)
 	// Judge says what it means that the program ended by itself.
 	Judge func(Exit) Verdict
+	// Hold, if not nil, returns why the program is not to run for now, or "".
+	// It is asked before each start, and while the answer is not empty at each
+	// beat and at each Wake.
+	Hold func() (why string)
 	// Facts, if not nil, returns what the status shows besides.
 	Facts func() []Fact
 	// StopWait is how long the program may take to end when it is asked to.
@@ -48,6 +53,10 @@ type Options struct {
 	Getenv  func(string) string // os.Getenv outside tests
 	Log     *slog.Logger
 }
+
+// ErrHold is what Prepare returns when it finds that the program is not to run
+// for now.
+var ErrHold = errors.New("not to run for now")
 
 // Exit is how a program ended.
 type Exit struct {
@@ -63,6 +72,10 @@ type Verdict struct {
 	Why string
 	// Failed makes it count against the budget.
 	Failed bool
+	// Again starts it again at once: it ended because that was wanted.
+	Again bool
+	// Enough ends Run: the program has done all that it was to do.
+	Enough bool
 }
 
 // Supervisor keeps one program running.
@@ -71,15 +84,28 @@ type Supervisor struct {
 	notify notifier
 	beat   time.Duration // between two looks at how things are
 
-	mu     sync.Mutex
-	status Status
-	group  *Group // of the running program; nil if none runs
-	hurry  bool   // Kill was called
+	wake chan struct{} // has room for one
+
+	mu      sync.Mutex
+	status  Status
+	group   *Group          // of the running program; nil if none runs
+	endPlay func(stopCause) // asks the running program to end; nil if none runs
+	hurry   bool            // Kill was called
+	last    bool            // SetLast
 }
+
+// stopCause is why a running program is asked to end, though the supervisor
+// goes on.
+type stopCause struct {
+	why  string
+	wait time.Duration // until it is killed; 0 for as long as it takes
+}
+
+func (c *stopCause) Error() string { return c.why }
 
 // New returns a Supervisor.
 func New(opts Options) *Supervisor {
-	s := &Supervisor{opts: opts, notify: newNotifier(opts.Getenv, os.Getpid()), beat: time.Second}
+	s := &Supervisor{opts: opts, notify: newNotifier(opts.Getenv, os.Getpid()), beat: time.Second, wake: make(chan struct{}, 1)}
 	if w := s.notify.watchdog; w > 0 {
 		s.beat = min(s.beat, w/3)
 	}
@@ -144,13 +170,52 @@ func (s *Supervisor) Interrupt() {
 	}
 }
 
+// End asks the running program to end, and kills it after wait, or never if
+// that is 0. It is then judged and started again.
+func (s *Supervisor) End(why string, wait time.Duration) {
+	s.mu.Lock()
+	end := s.endPlay
+	s.mu.Unlock()
+	if end != nil {
+		end(stopCause{why, wait})
+	}
+}
+
+// SetLast sets whether the program is not started any more: Run ends once it
+// does not run.
+func (s *Supervisor) SetLast(last bool) {
+	s.mu.Lock()
+	s.last = last
+	s.mu.Unlock()
+	s.Wake()
+}
+
+func (s *Supervisor) isLast() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.last
+}
+
+// Wake asks Hold again, should the program be held, and ends the waiting for
+// the next start.
+func (s *Supervisor) Wake() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
 // Run keeps the program running until ctx ends, then makes it end, and returns
-// nil.
+// nil. It also ends by SetLast, or by a Verdict that says so.
 func (s *Supervisor) Run(ctx context.Context) error {
 	return s.run(ctx, func() error {
 		for ctx.Err() == nil {
+			s.hold(ctx)
+			if ctx.Err() != nil || s.isLast() {
+				break
+			}
 			verdict := s.turn(ctx)
-			if ctx.Err() != nil {
+			if ctx.Err() != nil || verdict.Enough {
 				break
 			}
 			s.rest(ctx, verdict)
@@ -207,7 +272,45 @@ func failed(err error) verdict {
 	if advice := hint.Of(err); advice != "" {
 		why += "; " + advice
 	}
-	return verdict{Verdict: Verdict{why, true}, err: err}
+	return verdict{Verdict: Verdict{Why: why, Failed: true}, err: err}
+}
+
+// hold waits while the program is not to run.
+func (s *Supervisor) hold(ctx context.Context) {
+	if s.opts.Hold == nil {
+		return
+	}
+	for ctx.Err() == nil && !s.isLast() {
+		why := s.opts.Hold()
+		if why == "" {
+			return
+		}
+		s.mu.Lock()
+		said := s.status.State == Held && s.status.Why == why
+		s.status.NextTry = time.Time{}
+		s.mu.Unlock()
+		if !said {
+			s.clear(ctx) // what an earlier supervisor has left is not to run either
+			s.set(Held, why)
+			s.opts.Log.Info(s.opts.Name+" is held", "why", why)
+		}
+		s.doze(ctx, s.beat)
+	}
+}
+
+// doze waits for a time, a Wake or the end of ctx.
+func (s *Supervisor) doze(ctx context.Context, wait time.Duration) {
+	over, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	woken := make(chan struct{})
+	go func() {
+		defer close(woken)
+		select {
+		case <-s.wake:
+		case <-over.Done():
+		}
+	}()
+	s.await(woken)
 }
 
 // turn runs the program once, from its preparation to the last of its
@@ -225,13 +328,16 @@ func (s *Supervisor) turn(ctx context.Context) verdict {
 		cmd, err = s.opts.Prepare(ctx)
 	}()
 	s.await(prepared)
+	if errors.Is(err, ErrHold) {
+		return verdict{Verdict: Verdict{Why: err.Error(), Again: true}}
+	}
 	if err != nil {
 		v := failed(err)
 		v.unready = true
 		return v
 	}
-	if ctx.Err() != nil {
-		return verdict{}
+	if ctx.Err() != nil || s.isLast() {
+		return verdict{Verdict: Verdict{Enough: true}}
 	}
 	exit, err := s.play(ctx, cmd)
 	if err != nil {
@@ -268,8 +374,11 @@ func (s *Supervisor) play(ctx context.Context, cmd *exec.Cmd) (Exit, error) {
 		return Exit{}, fmt.Errorf("start %s: %w", s.opts.Name, err)
 	}
 	defer group.Close()
+	stop, endPlay := context.WithCancelCause(ctx)
+	defer endPlay(nil)
 	s.mu.Lock()
 	s.group, s.status.Starts, s.status.Pid = group, s.status.Starts+1, cmd.Process.Pid
+	s.endPlay = func(c stopCause) { endPlay(&c) }
 	s.status.NextTry = time.Time{}
 	hurry := s.hurry
 	s.mu.Unlock()
@@ -288,11 +397,11 @@ func (s *Supervisor) play(ctx context.Context, cmd *exec.Cmd) (Exit, error) {
 		defer close(done)
 		err = group.Wait()
 	}()
-	s.stopWhenTold(ctx, group, done)
+	s.stopWhenTold(ctx, stop, group, done)
 	ended()
 	left := group.Sweep()
 	s.mu.Lock()
-	s.group, s.status.Pid = nil, 0
+	s.group, s.endPlay, s.status.Pid = nil, nil, 0
 	s.mu.Unlock()
 	if len(left) > 0 {
 		s.opts.Log.Error("processes cannot be killed", "of", s.opts.Name, "pids", left)
@@ -303,28 +412,43 @@ func (s *Supervisor) play(ctx context.Context, cmd *exec.Cmd) (Exit, error) {
 	return Exit{err, time.Since(began)}, nil
 }
 
-// stopWhenTold waits for done. If ctx ends before, it asks the group to end,
-// and kills it when that takes too long.
-func (s *Supervisor) stopWhenTold(ctx context.Context, group *Group, done <-chan struct{}) {
+// stopWhenTold waits for done. If stop ends before, by End or with ctx, it asks
+// the group to end, and kills it when that takes too long.
+func (s *Supervisor) stopWhenTold(ctx, stop context.Context, group *Group, done <-chan struct{}) {
 	over := make(chan struct{})
 	defer close(over)
-	stop := context.AfterFunc(ctx, func() {
-		s.opts.Log.Info("asking "+s.opts.Name+" to end", "limit", s.opts.StopWait)
+	release := context.AfterFunc(stop, func() {
+		wait := s.opts.StopWait
+		if cause, ok := context.Cause(stop).(*stopCause); ok {
+			wait = cause.wait
+			s.opts.Log.Info("asking "+s.opts.Name+" to end", "why", cause.why, "limit", wait)
+		} else {
+			s.opts.Log.Info("asking "+s.opts.Name+" to end", "limit", wait)
+		}
 		if err := group.stop(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 			s.opts.Log.Warn(s.opts.Name+" cannot be asked to end, and is killed", "err", err)
 			group.Kill()
 			return
 		}
-		limit := time.NewTimer(s.opts.StopWait)
+		if wait == 0 {
+			// As long as it takes, until the supervisor itself has to end.
+			select {
+			case <-ctx.Done():
+				wait = s.opts.StopWait
+			case <-over:
+				return
+			}
+		}
+		limit := time.NewTimer(wait)
 		defer limit.Stop()
 		select {
 		case <-limit.C:
-			s.opts.Log.Warn(s.opts.Name+" did not end in time, and is killed", "limit", s.opts.StopWait)
+			s.opts.Log.Warn(s.opts.Name+" did not end in time, and is killed", "limit", wait)
 			group.Kill()
 		case <-over:
 		}
 	})
-	defer stop()
+	defer release()
 	s.await(done)
 }
 
@@ -379,6 +503,10 @@ func (s *Supervisor) clear(ctx context.Context) []int {
 	return left
 }
 
+// againPause is how long a program that is to start again at once waits all
+// the same: whatever wants that again and again is not to load the machine.
+const againPause = time.Second
+
 // rest waits before the next start.
 func (s *Supervisor) rest(ctx context.Context, v verdict) {
 	s.mu.Lock()
@@ -386,11 +514,16 @@ func (s *Supervisor) rest(ctx context.Context, v verdict) {
 	if v.Failed {
 		s.status.Failures++
 	}
-	if v.Failed || v.short {
+	if v.Failed || v.short && !v.Again {
 		s.status.Row++
 	}
 	row := s.status.Row
 	s.mu.Unlock()
+	if v.Again {
+		s.opts.Log.Info(s.opts.Name+" is started again", "why", v.Why)
+		s.doze(ctx, min(againPause, s.opts.Backoff.Min))
+		return
+	}
 	backoff := s.opts.Backoff
 	if v.unready {
 		backoff.Budget = 0
@@ -410,9 +543,7 @@ func (s *Supervisor) rest(ctx context.Context, v verdict) {
 	s.mu.Unlock()
 	s.set(state, why)
 	log(s.opts.Name+": "+string(state), "why", why, "next", wait.Round(time.Millisecond))
-	over, cancel := context.WithTimeout(ctx, wait)
-	defer cancel()
-	s.await(over.Done())
+	s.doze(ctx, wait)
 }
 
 // await waits for done, and meanwhile gives signs of life and looks how

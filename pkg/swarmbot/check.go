@@ -86,7 +86,7 @@ func (b *Bot) takeWorkDir() error {
 	if err := os.MkdirAll(logs, 0o755); err != nil {
 		return hint.With(fmt.Errorf("work directory: %w", err), "let this user make it, or give another with --workdir")
 	}
-	release, err := supervise.Lock(filepath.Join(logs, "gobuild-run-bot.lock"))
+	release, err := supervise.Lock(lockFile(dir))
 	if err != nil {
 		return err
 	}
@@ -97,6 +97,9 @@ func (b *Bot) takeWorkDir() error {
 	}
 	return nil
 }
+
+// lockFile returns the file of the lock on a work directory.
+func lockFile(dir string) string { return filepath.Join(dir, "logs", "gobuild-run-bot.lock") }
 
 // systemBundle is where the bot looks for its roots first.
 const systemBundle = "/etc/ssl/certs/ca-certificates.crt"

@@ -183,6 +183,14 @@ func TestDownloadFaults(t *testing.T) {
 			w.Header().Set("Content-Length", "5000")
 			w.Write(zip[:100])
 		}, "unexpected EOF, after 100 bytes", "", false},
+		{"10 MiB of something", send(make([]byte, 10<<20)), "it is no zip", "proxy", false},
+		{"without end", func(w http.ResponseWriter, r *http.Request) {
+			for block := make([]byte, 1<<20); r.Context().Err() == nil; {
+				if _, err := w.Write(block); err != nil {
+					return
+				}
+			}
+		}, "more than 67108864 bytes", "", false},
 		{"http", redirect("http://" + elsewhere.Host + "/bot_code"), "which is not https", "", true},
 		{"in a circle", redirect("/bot_code"), "10 redirects", "", false},
 		{"slow", func(w http.ResponseWriter, r *http.Request) {
@@ -196,6 +204,8 @@ func TestDownloadFaults(t *testing.T) {
 			o := options(t, s)
 			if tt.name == "slow" {
 				o.DownloadWait = 300 * time.Millisecond
+			} else {
+				o.DownloadWait = patience
 			}
 			s.SetFault(tt.fault)
 			err := once(t, o)
@@ -251,6 +261,10 @@ func TestServerNotThere(t *testing.T) {
 	o := options(t, s)
 	o.Swarming = "127.0.0.1:1"
 	if err := once(t, o); err == nil || !strings.Contains(err.Error(), "dial 127.0.0.1:1") {
+		t.Errorf("error %v", err)
+	}
+	o.Swarming = "nosuch.invalid"
+	if err := once(t, o); err == nil || !strings.Contains(err.Error(), "dial nosuch.invalid:443") && !strings.Contains(err.Error(), "not done within 5s") {
 		t.Errorf("error %v", err)
 	}
 	o.Swarming, o.Roots = s.Host, nil

@@ -396,6 +396,10 @@ func TestLeftBehind(t *testing.T) {
 }
 
 func TestChecks(t *testing.T) {
+	damaged := filepath.Join(t.TempDir(), "damaged.json")
+	if err := os.WriteFile(damaged, []byte(`{"luci_machine_token": "abc`), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	s := bottest.Start(t, bottest.Zip())
 	home, _ := os.UserHomeDir()
 	old := func(version string) string {
@@ -421,6 +425,7 @@ func TestChecks(t *testing.T) {
 		{"no certificate", func(o *swarmbot.Options) { o.CertFile = empty + "x" }, "emptyx", ""},
 		{"no token", func(o *swarmbot.Options) { o.TokenFile = empty + "x" }, "empty.jsonx", "gobuild tokend"},
 		{"empty token", func(o *swarmbot.Options) { o.TokenFile = empty }, "holds no machine token", "gobuild tokend"},
+		{"damaged token file", func(o *swarmbot.Options) { o.TokenFile = damaged }, "token file " + damaged, ""},
 		{"expired", func(o *swarmbot.Options) { o.TokenFile = bottest.TokenFile(t, fqdn, -time.Hour) }, "expired 1h0m", "gobuild tokend"},
 		{"nearly expired", func(o *swarmbot.Options) { o.TokenFile = bottest.TokenFile(t, fqdn, 9*time.Minute) }, "the bot wants 10m0s", "gobuild tokend"},
 		{"other machine's token", func(o *swarmbot.Options) {

@@ -48,6 +48,11 @@ type Options struct {
 	WorkDir string
 	// TokenFile holds the machine token; empty means where bots look for it.
 	TokenFile string
+	// TokenKept says that a token daemon at the side of this bot tells of each
+	// run by TokenReported: the bot waits for its first token, for TokenWait at
+	// most (0 means 2 minutes).
+	TokenKept bool
+	TokenWait time.Duration
 	// CertFile, if not empty, is the machine's certificate, whose name has to
 	// be the bot's.
 	CertFile string
@@ -84,8 +89,11 @@ type Bot struct {
 	opts      Options
 	transport *http.Transport
 	release   func()
-	python    python // the last one found fit; touched by prepare only
-	caBundle  string // for the bot; empty means its own
+	python    python        // the last one found fit; touched by prepare only
+	caBundle  string        // for the bot; empty means its own
+	tokenNews chan struct{} // full after TokenReported
+
+	wishes wishes
 
 	mu    sync.Mutex
 	known known
@@ -95,6 +103,7 @@ type Bot struct {
 type known struct {
 	digest      string
 	tokenExpiry time.Time
+	token       TokenReport // the last one; zero if there was none
 	python      string
 	updates     int    // how often it replaced itself while it ran
 	last        logged // what its log said since it started
@@ -103,7 +112,7 @@ type known struct {
 // New checks what does not change by itself, and takes the work directory for
 // this process. Close gives it back.
 func New(opts Options) (*Bot, error) {
-	b := &Bot{opts: opts}
+	b := &Bot{opts: opts, tokenNews: make(chan struct{}, 1)}
 	if err := b.complete(); err != nil {
 		return nil, err
 	}
@@ -111,6 +120,10 @@ func New(opts Options) (*Bot, error) {
 		return nil, err
 	}
 	if err := b.takeWorkDir(); err != nil {
+		return nil, err
+	}
+	if err := b.loadWish(); err != nil {
+		b.release()
 		return nil, err
 	}
 	b.transport = &http.Transport{
@@ -132,6 +145,7 @@ func New(opts Options) (*Bot, error) {
 		Started:  b.watch,
 		Left:     b.left,
 		Judge:    b.judge,
+		Hold:     b.hold,
 		Facts:    b.facts,
 		StopWait: b.opts.StopWait,
 		Settle:   b.opts.Settle,
@@ -160,6 +174,9 @@ func (b *Bot) complete() error {
 	}
 	if o.DownloadWait == 0 {
 		o.DownloadWait = 5 * time.Minute
+	}
+	if o.TokenWait == 0 {
+		o.TokenWait = defaultTokenWait
 	}
 	if o.StopWait == 0 {
 		o.StopWait = DefaultStopWait
@@ -204,6 +221,10 @@ func (b *Bot) prepare(ctx context.Context) (*exec.Cmd, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := b.awaitToken(ctx); err != nil {
+		return nil, err
+	}
+	b.Say("")
 	id, err := b.identify(ctx)
 	if err != nil {
 		return nil, err

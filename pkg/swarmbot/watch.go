@@ -46,10 +46,7 @@ func (l *logged) worst() string {
 func (b *Bot) watch(pid int) (ended func()) {
 	tail := newTail(filepath.Join(b.opts.WorkDir, "logs", "swarming_bot.log"))
 	stop, done := make(chan struct{}), make(chan struct{})
-	b.mu.Lock()
-	why := b.known.last.worst() // it may have printed something already
-	b.mu.Unlock()
-	b.SetTrouble(why)
+	b.SetTrouble(b.trouble()) // it may have printed something already
 	go func() {
 		defer close(done)
 		defer tail.close()
@@ -63,6 +60,7 @@ func (b *Bot) watch(pid int) (ended func()) {
 			case <-pause.C:
 				tail.lines(b.saw)
 				b.sawProgram(programOf(pid))
+				b.SetTrouble(b.trouble()) // a token may have run out
 			}
 		}
 	}()
@@ -107,7 +105,6 @@ func (b *Bot) saw(line string) {
 	case complaint:
 		last.complaint = detail
 	}
-	why := last.worst()
 	b.mu.Unlock()
 	switch means {
 	case secondBot:
@@ -116,7 +113,7 @@ func (b *Bot) saw(line string) {
 	case rebooting:
 		b.opts.Log.Warn("the bot asks for a reboot", "command", detail)
 	}
-	b.SetTrouble(why)
+	b.SetTrouble(b.trouble())
 }
 
 // sawProgram takes note of the zip that the bot runs. A bot that updates or
@@ -158,6 +155,9 @@ func programOf(pid int) string {
 
 // judge says what the bot's end means (LUCI protocol, section 9.4).
 func (b *Bot) judge(exit supervise.Exit) supervise.Verdict {
+	if verdict, ok := b.wished(); ok {
+		return verdict
+	}
 	b.mu.Lock()
 	last := b.known.last
 	b.mu.Unlock()
@@ -199,11 +199,7 @@ func (b *Bot) facts() []supervise.Fact {
 	if k.python != "" {
 		facts = append(facts, supervise.Fact{Name: "Python", Text: k.python})
 	}
-	if !k.tokenExpiry.IsZero() {
-		facts = append(facts, supervise.Fact{Name: "token at the last start good until", Text: k.tokenExpiry.UTC().Format(time.RFC3339),
-			Metric: "token_expiry_seconds", Value: float64(k.tokenExpiry.Unix())})
-	}
-	return facts
+	return append(facts, k.tokenFacts()...)
 }
 
 // tail reads a log that grows, and is renamed when it is full, by bounded
