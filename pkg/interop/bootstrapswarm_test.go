@@ -72,20 +72,32 @@ func TestBootstrapswarm(t *testing.T) {
 		if theirs.Method != ours.Method || theirs.URL.String() != ours.URL.String() {
 			t.Errorf("request %d: %s %s, ours %s %s", i, theirs.Method, theirs.URL, ours.Method, ours.URL)
 		}
+		if theirs.Proto != ours.Proto || theirs.Host != ours.Host || len(theirs.TransferEncoding)+len(ours.TransferEncoding) > 0 || theirs.ContentLength != ours.ContentLength {
+			t.Errorf("request %d: %s to %s, length %d; ours %s to %s, length %d", i, theirs.Proto, theirs.Host, theirs.ContentLength, ours.Proto, ours.Host, ours.ContentLength)
+		}
 		if diff := cmp.Diff(fields(theirs.Header), fields(ours.Header)); diff != "" {
 			t.Errorf("request %d, header fields (-bootstrapswarm +run-bot):\n%s", i, diff)
+		}
+		for name, want := range headerDiffers {
+			if got := [2]string{theirs.Header.Get(name), ours.Header.Get(name)}; got != want {
+				t.Errorf("request %d, %s: bootstrapswarm and run-bot send %q, want %q", i, name, got, want)
+			}
 		}
 	}
 }
 
-// fields returns the header fields that say something to Swarming, in order:
-// who asks and how the link is used are each program's own.
+// headerDiffers are the header fields in which the two differ, the real one's
+// value first: they are about the link, and say nothing to Swarming.
+var headerDiffers = map[string][2]string{
+	"Connection": {"", "close"}, // the next call of ours is a restart away
+}
+
+// fields returns the header fields of a request, in order, apart from those in
+// headerDiffers.
 func fields(h http.Header) []string {
 	var list []string
 	for _, name := range slices.Sorted(maps.Keys(h)) {
-		switch name {
-		case "User-Agent", "Accept-Encoding", "Connection", "Referer":
-		default:
+		if _, differs := headerDiffers[name]; !differs {
 			list = append(list, name+": "+strings.Join(h[name], ", "))
 		}
 	}

@@ -23,7 +23,7 @@ const (
 
 // devFarm starts a coordinator --dev and returns its address and what its
 // users have in their environment.
-func devFarm(t *testing.T) (addr string, env []string) {
+func devFarm(t testing.TB) (addr string, env []string) {
 	t.Helper()
 	env = []string{"XDG_CACHE_HOME=" + t.TempDir(), "HOME=" + t.TempDir(), "GOBUILD_USER=joe"}
 	p := start(t, env, "gobuild", "coordinator", "--dev", "--listen=127.0.0.1:0")
@@ -36,7 +36,7 @@ func devFarm(t *testing.T) (addr string, env []string) {
 }
 
 // pool returns the reverse pool as gobuild status shows it.
-func pool(t *testing.T, env []string) (p api.Pool) {
+func pool(t testing.TB, env []string) (p api.Pool) {
 	t.Helper()
 	r := run(t, env, "", "gobuild", "status", "--dev", "--json")
 	if err := json.Unmarshal([]byte(r.stdout), &p); err != nil || r.code != 0 {
@@ -46,7 +46,7 @@ func pool(t *testing.T, env []string) (p api.Pool) {
 }
 
 // idle waits until a machine called hostname is idle in the pool.
-func idle(t *testing.T, env []string, hostname string) (host api.Host) {
+func idle(t testing.TB, env []string, hostname string) (host api.Host) {
 	t.Helper()
 	waitFor(t, hostname+" is idle in the pool", func() bool {
 		for _, h := range pool(t, env).Hosts {

@@ -62,7 +62,7 @@ func TestMain(m *testing.M) {
 
 // process is a program that runs until the test ends.
 type process struct {
-	t     *testing.T
+	t     testing.TB
 	name  string
 	cmd   *exec.Cmd
 	ended chan struct{}
@@ -85,7 +85,7 @@ func (p *process) text() string {
 
 // start runs a program with the test's environment and env. It is ended with
 // the test, and its output shown if the test has failed.
-func start(t *testing.T, env []string, name string, args ...string) *process {
+func start(t testing.TB, env []string, name string, args ...string) *process {
 	t.Helper()
 	p := &process{t: t, name: name, ended: make(chan struct{})}
 	p.cmd = exec.Command(filepath.Join(bin, name), args...)
@@ -132,7 +132,7 @@ func (p *process) await(what string) {
 	})
 }
 
-func waitFor(t *testing.T, what string, cond func() bool) {
+func waitFor(t testing.TB, what string, cond func() bool) {
 	t.Helper()
 	deadline := time.Now().Add(patience)
 	for !cond() {
@@ -175,7 +175,7 @@ type result struct {
 }
 
 // run runs a program to its end.
-func run(t *testing.T, env []string, stdin string, name string, args ...string) result {
+func run(t testing.TB, env []string, stdin string, name string, args ...string) result {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 	defer cancel()
