@@ -243,13 +243,16 @@ func (f *luciFarm) describe() Farm {
 	if set := os.Getenv("NO_PROXY"); set != "" {
 		direct += "," + set
 	}
-	return Farm{Dir: f.dir, StatusURL: f.bot.url, Env: []string{
+	plain := f.tokendArgs(f.certFile(), f.path("token-plain.json"), "--verbose")
+	plain[slices.Index(plain, "--backend")+1] = f.server.plain
+	return Farm{Dir: f.dir, StatusURL: f.bot.url, TokenServer: f.server.plain, Env: []string{
 		"GOBUILD_CA_FILE=" + f.path(coordinator.DevCA), "SSL_CERT_FILE=" + f.path(coordinator.DevCA),
-		"LUCI_MACHINE_TOKEN=" + f.tokenFile(), "GOBUILD_SWARMING=" + f.server.addr, "NO_PROXY=" + direct,
+		"LUCI_MACHINE_TOKEN=" + f.tokenFile(), "GOBUILD_BACKEND=" + f.server.backend(), "GOBUILD_SWARMING=" + f.server.addr, "NO_PROXY=" + direct,
 	}, Try: []string{
 		"gobuild csr check " + f.certFile() + " --hostname " + host + " --key " + f.keyFile() + " --ca " + f.path("ca"),
 		"gobuild csr ca list --ca " + f.path("ca"),
 		"gobuild " + shellWords(f.tokendArgs(f.certFile(), f.tokenFile(), "--force-refresh", "--verbose")),
+		"gobuild " + shellWords(plain),
 	}}
 }
 

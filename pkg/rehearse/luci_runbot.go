@@ -217,8 +217,12 @@ func (f *luciFarm) stopBot(ctx context.Context) (string, error) {
 	if !f.bot.cmd.ProcessState.Success() {
 		return "killed, as there is no signal for that here; nothing is left", nil
 	}
-	if said := f.server.seen(f.host).events; !slices.Contains(said, "bot_shutdown") {
-		return "", fmt.Errorf("the server has heard %q of the bot, and no bot_shutdown", said)
+	saw := f.server.seen(f.host)
+	if !slices.Contains(saw.events, "bot_shutdown") {
+		return "", fmt.Errorf("the server has heard %q of the bot, and no bot_shutdown", saw.events)
+	}
+	if saw.sessions == 0 || saw.rbeStatus != "BOT_TERMINATING" {
+		return "", fmt.Errorf("of its %d sessions with the scheduler the bot has left the last as %q", saw.sessions, saw.rbeStatus)
 	}
 	return fmt.Sprintf("exit code 0 after %s; the server has heard bot_shutdown", took), nil
 }

@@ -30,11 +30,14 @@ const (
 // description.
 type luciServer struct {
 	// addr is localhost:PORT.
-	addr   string
+	addr string
+	// plain is localhost:PORT of the token server alone, without TLS, as
+	// luci_machine_tokend calls backends of that form.
+	plain  string
 	signer *mintserver.Signer
 	verify *mintserver.Verifier
-	web    *http.Server
-	served chan struct{} // closed when web has ended
+	webs   []*http.Server
+	served sync.WaitGroup // of webs
 
 	mu       sync.Mutex
 	ahead    time.Duration               // of the token server's clock before this machine's
@@ -58,6 +61,8 @@ type sighting struct {
 	downloads  int
 	handshakes int
 	polls      int
+	sessions   int    // of RBE
+	rbeStatus  string // that it gave last
 	quarantine string
 	events     []string
 }
@@ -78,7 +83,7 @@ func startLUCI(dir, caDir string) (*luciServer, error) {
 		return nil, err
 	}
 	s := &luciServer{
-		signer: signer, served: make(chan struct{}), hosts: map[string]bool{}, releases: map[string]release{},
+		signer: signer, hosts: map[string]bool{}, releases: map[string]release{},
 		bots: map[string]*sighting{}, sessions: map[string]string{}, orders: map[string][]map[string]any{},
 	}
 	s.verify = &mintserver.Verifier{
@@ -106,28 +111,43 @@ func startLUCI(dir, caDir string) (*luciServer, error) {
 	if err != nil {
 		return nil, err
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	_, port, _ := net.SplitHostPort(listener.Addr().String())
-	s.addr = net.JoinHostPort("localhost", port)
 	mux := http.NewServeMux()
 	mux.Handle("/prpc/", mint)
 	mux.Handle("/", s.verify.Wrap(s.swarming()))
-	s.web = &http.Server{
-		Handler:           mux,
-		TLSConfig:         &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12},
+	if s.addr, err = s.listen(mux, &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}); err != nil {
+		return nil, err
+	}
+	if s.plain, err = s.listen(mint, nil); err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// listen serves at an address of this machine, which it returns.
+func (s *luciServer) listen(h http.Handler, secure *tls.Config) (addr string, err error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	_, port, _ := net.SplitHostPort(listener.Addr().String())
+	web := &http.Server{
+		Handler:           h,
+		TLSConfig:         secure,
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       30 * time.Second,
 		WriteTimeout:      30 * time.Second,
 		ErrorLog:          log.New(io.Discard, "", 0),
 	}
-	go func() {
-		defer close(s.served)
-		s.web.ServeTLS(listener, "", "")
-	}()
-	return s, nil
+	s.webs = append(s.webs, web)
+	s.served.Go(func() {
+		if secure != nil {
+			web.ServeTLS(listener, "", "")
+		} else {
+			web.Serve(listener)
+		}
+	})
+	return net.JoinHostPort("localhost", port), nil
 }
 
 // backend is what tokend calls the token server. Backends that begin with
@@ -136,8 +156,10 @@ func startLUCI(dir, caDir string) (*luciServer, error) {
 func (s *luciServer) backend() string { return strings.Replace(s.addr, "localhost", "LOCALHOST", 1) }
 
 func (s *luciServer) close() {
-	s.web.Close()
-	<-s.served
+	for _, web := range s.webs {
+		web.Close()
+	}
+	s.served.Wait()
 }
 
 // locked runs fn with the server to itself.

@@ -73,6 +73,7 @@ type standInBot struct {
 	config             botConfig
 	version            string
 	session            string
+	rbe                bool // whether there is a session with the scheduler
 }
 
 // errStartAnew ends a session of a bot that is to log in again.
@@ -130,6 +131,7 @@ func (b *standInBot) handshake(ctx context.Context) {
 		answer, err := b.call(ctx, "handshake", map[string]any{"session_id": strings.ToLower(rand.Text())})
 		if err == nil {
 			b.session, _ = answer["session"].(string)
+			b.rbe = false
 			b.log("I", fmt.Sprintf("Connected to %v", answer["server_version"]))
 			return
 		}
@@ -143,6 +145,9 @@ func (b *standInBot) handshake(ctx context.Context) {
 func (b *standInBot) serve(ctx context.Context) error {
 	for ctx.Err() == nil {
 		answer, err := b.call(ctx, "poll", map[string]any{"session": b.session, "request_uuid": rand.Text()})
+		if err == nil && answer["cmd"] == "rbe" {
+			answer, err = b.lease(ctx, answer)
+		}
 		if err != nil {
 			b.log("E", err.Error())
 			nap(ctx, time.Second)
@@ -167,9 +172,29 @@ func (b *standInBot) serve(ctx context.Context) error {
 	if b.session != "" {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
+		if b.rbe {
+			b.call(ctx, "rbe/session/update", map[string]any{"session": b.session, "status": "BOT_TERMINATING", "nonblocking": true})
+		}
 		b.call(ctx, "event", map[string]any{"session": b.session, "event": "bot_shutdown", "message": "Signal was received"})
 	}
 	return nil
+}
+
+// lease waits for work at the scheduler, and returns the task, or answer.
+func (b *standInBot) lease(ctx context.Context, answer map[string]any) (map[string]any, error) {
+	if !b.rbe {
+		if _, err := b.call(ctx, "rbe/session/create", map[string]any{"session": b.session, "bot_version": "rehearsal_swarming/" + b.version}); err != nil {
+			return nil, err
+		}
+		b.rbe = true
+	}
+	update, err := b.call(ctx, "rbe/session/update", map[string]any{"session": b.session, "status": "OK"})
+	offer, offered := update["lease"].(map[string]any)
+	if err != nil || !offered {
+		return answer, err
+	}
+	payload, _ := offer["payload"].(map[string]any)
+	return b.call(ctx, "claim", map[string]any{"session": b.session, "claim_id": offer["id"], "task_id": payload["task_id"]})
 }
 
 // update takes on another version.

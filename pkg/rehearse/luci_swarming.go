@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 )
 
 const (
@@ -16,9 +17,9 @@ const (
 	maxCall = 1 << 20
 	// serverVersion is what the server says of itself.
 	serverVersion = "gobuild-rehearsal"
-	// idle is for how long a bot with nothing to do is sent to sleep, in
-	// seconds: the rehearsal has no scheduler in which it could wait.
-	idle = 0.2
+	// idle is for how long a bot with nothing to do waits for a lease, and one
+	// that is quarantined is sent to sleep; with the real ones it is minutes.
+	idle = 200 * time.Millisecond
 )
 
 // swarming answers what a bot asks of Swarming (section 10).
@@ -30,6 +31,9 @@ func (s *luciServer) swarming() http.Handler {
 	mux.HandleFunc("POST "+botAPI+"handshake", s.call(s.handshake))
 	mux.HandleFunc("POST "+botAPI+"poll", s.call(s.poll))
 	mux.HandleFunc("POST "+botAPI+"event", s.call(s.event))
+	mux.HandleFunc("POST "+botAPI+"rbe/session/create", s.sessionCall(s.createRBE))
+	mux.HandleFunc("POST "+botAPI+"rbe/session/update", s.sessionCall(s.updateRBE))
+	mux.HandleFunc("POST "+botAPI+"claim", s.sessionCall(s.claim))
 	return mux
 }
 
@@ -78,7 +82,13 @@ type botCall struct {
 	Session    string              `json:"session"`
 	Event      string              `json:"event"`
 	Message    string              `json:"message"`
+	Status     string              `json:"status"`
+	Nonblock   bool                `json:"nonblocking"`
+	TaskID     string              `json:"task_id"`
 }
+
+// botHandler answers a call; in has the name of the bot if the call has one.
+type botHandler = func(r *http.Request, botID string, in botCall) (map[string]any, *callError)
 
 // callError is a refusal of a call: an HTTP status, and gRPC's name for it.
 type callError struct {
@@ -86,8 +96,34 @@ type callError struct {
 	name, text string
 }
 
-// call reads a bot's call and writes the answer of do.
-func (s *luciServer) call(do func(r *http.Request, botID string, in botCall) (map[string]any, *callError)) http.HandlerFunc {
+func badCall(format string, args ...any) (map[string]any, *callError) {
+	return nil, &callError{http.StatusBadRequest, "InvalidArgument", fmt.Sprintf(format, args...)}
+}
+
+// call reads a bot's call, which says its dimensions, and writes the answer of
+// do.
+func (s *luciServer) call(do botHandler) http.HandlerFunc {
+	return s.anyCall(func(r *http.Request, botID string, in botCall) (map[string]any, *callError) {
+		if in.Dimensions == nil {
+			return badCall("no dimensions")
+		}
+		return do(r, botID, in)
+	})
+}
+
+// sessionCall is call for what needs no more than a session.
+func (s *luciServer) sessionCall(do botHandler) http.HandlerFunc {
+	return s.anyCall(func(r *http.Request, botID string, in botCall) (map[string]any, *callError) {
+		known := false
+		s.locked(func() { known = s.sessions[in.Session] == botID })
+		if !known {
+			return badCall("the session is broken")
+		}
+		return do(r, botID, in)
+	})
+}
+
+func (s *luciServer) anyCall(do botHandler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		out, refusal := s.answer(w, r, do)
 		if refusal != nil {
@@ -99,20 +135,17 @@ func (s *luciServer) call(do func(r *http.Request, botID string, in botCall) (ma
 	}
 }
 
-func (s *luciServer) answer(w http.ResponseWriter, r *http.Request, do func(*http.Request, string, botCall) (map[string]any, *callError)) (map[string]any, *callError) {
-	bad := func(format string, args ...any) (map[string]any, *callError) {
-		return nil, &callError{http.StatusBadRequest, "InvalidArgument", fmt.Sprintf(format, args...)}
-	}
+func (s *luciServer) answer(w http.ResponseWriter, r *http.Request, do botHandler) (map[string]any, *callError) {
 	if got := r.Header.Get("Content-Type"); !strings.EqualFold(got, "application/json; charset=utf-8") {
-		return bad("bad content type %q", got)
+		return badCall("bad content type %q", got)
 	}
 	var in botCall
 	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxCall)).Decode(&in); err != nil {
-		return bad("bad request: %s", err)
+		return badCall("bad request: %s", err)
 	}
 	botID := botIDOf(r)
-	if ids := in.Dimensions["id"]; len(ids) != 1 || ids[0] != botID {
-		return bad("the dimension id is %q, and the bot %q", ids, botID)
+	if ids := in.Dimensions["id"]; in.Dimensions != nil && (len(ids) != 1 || ids[0] != botID) {
+		return badCall("the dimension id is %q, and the bot %q", ids, botID)
 	}
 	closed := false
 	s.locked(func() { closed = s.closed })
@@ -155,11 +188,60 @@ func (s *luciServer) poll(_ *http.Request, botID string, in botCall) (map[string
 		return map[string]any{"cmd": "update", "version": s.current}, nil
 	case s.sessions[in.Session] != botID:
 		return map[string]any{"cmd": "bot_restart", "message": "the session is broken"}, nil
-	case len(orders) > 0:
+	case len(orders) > 0 && orders[0]["cmd"] != terminate:
 		s.orders[botID] = orders[1:]
 		return orders[0], nil
+	case saw.quarantine != "":
+		return map[string]any{"cmd": "sleep", "duration": idle.Seconds(), "session": in.Session}, nil
 	}
-	return map[string]any{"cmd": "sleep", "duration": idle, "session": in.Session}, nil
+	return map[string]any{"cmd": "rbe", "rbe": map[string]any{"instance": "rehearsal"}, "session": in.Session}, nil
+}
+
+// terminate is the order that ends a bot; it is a task, and so comes by lease.
+const terminate = "terminate"
+
+func (s *luciServer) createRBE(_ *http.Request, botID string, in botCall) (map[string]any, *callError) {
+	s.locked(func() { s.bot(botID).sessions++ })
+	return map[string]any{"session_id": "rbe " + in.Session}, nil
+}
+
+// updateRBE gives a bot the lease that there is for it, or lets it wait a while.
+func (s *luciServer) updateRBE(r *http.Request, botID string, in botCall) (map[string]any, *callError) {
+	for end := time.Now().Add(idle); ; {
+		var task any
+		s.locked(func() {
+			s.bot(botID).rbeStatus = in.Status
+			if orders := s.orders[botID]; len(orders) > 0 && orders[0]["cmd"] == terminate {
+				task = orders[0]["task_id"]
+			}
+		})
+		switch {
+		case in.Status != "OK": // it takes nothing
+			return map[string]any{"status": in.Status}, nil
+		case task != nil:
+			lease := map[string]any{"id": fmt.Sprint("lease of ", task), "state": "PENDING", "payload": map[string]any{"task_id": task}}
+			return map[string]any{"status": "OK", "lease": lease}, nil
+		case in.Nonblock || !time.Now().Before(end):
+			return map[string]any{"status": "OK"}, nil
+		}
+		select {
+		case <-time.After(idle / 10):
+		case <-r.Context().Done():
+			return badCall("gone")
+		}
+	}
+}
+
+// claim hands the task of a lease over.
+func (s *luciServer) claim(_ *http.Request, botID string, in botCall) (map[string]any, *callError) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	orders := s.orders[botID]
+	if len(orders) == 0 || orders[0]["task_id"] != in.TaskID {
+		return map[string]any{"cmd": "skip", "reason": "the task is gone"}, nil
+	}
+	s.orders[botID] = orders[1:]
+	return orders[0], nil
 }
 
 func (s *luciServer) event(_ *http.Request, botID string, in botCall) (map[string]any, *callError) {

@@ -2,6 +2,7 @@ package rehearse
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,7 +15,10 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
+	"gobuild/pkg/botcert"
+	"gobuild/pkg/machinetoken/tokenpb"
 	"gobuild/pkg/swarmbot"
 )
 
@@ -219,6 +223,7 @@ func TestSwarmingAnswers(t *testing.T) {
 		{"POST", botAPI + "handshake", json, "{", 400, "bad request"},
 		{"POST", botAPI + "poll", json, `{"dimensions":{"id":["other"]}}`, 400, "the dimension id"},
 		{"POST", botAPI + "poll", json, `{"dimensions":{"id":["bot"]}}`, 401, "rpc error: code = Unauthenticated desc = the bot is not in bots.cfg or wrong credentials passed: "},
+		{"POST", botAPI + "poll", json, `{}`, 401, "Unauthenticated"},
 		{"POST", botAPI + "unknown", json, "{}", 404, ""},
 	} {
 		req := httptest.NewRequest(tt.method, tt.path, strings.NewReader(tt.body))
@@ -244,4 +249,70 @@ func TestBotProgram(t *testing.T) {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}
+}
+
+// A task comes to a bot by the scheduler: a lease, which it claims, and no
+// earlier than it has a session (LUCI protocol, section 10.3).
+func TestScheduler(t *testing.T) {
+	if testing.Short() {
+		t.Skip("makes keys")
+	}
+	dir := t.TempDir()
+	if _, err := botcert.InitCA(t.Context(), filepath.Join(dir, "ca"), botcert.CAOptions{Name: "test", Lifetime: time.Hour, Now: time.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	s, err := startLUCI(dir, filepath.Join(dir, "ca"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	s.hosts["host"] = true
+	digest, err := s.release("plain")
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := s.signer.Token(&tokenpb.MachineTokenBody{
+		MachineFqdn: "host.bots.golang.org", IssuedBy: signerAccount, CaId: caID, CertSn: []byte{1},
+		IssuedAt: uint64(time.Now().Unix()), Lifetime: 3600,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := s.verify.Wrap(s.swarming())
+	call := func(name, body string, status int, want string) string {
+		t.Helper()
+		req := httptest.NewRequest("POST", botAPI+name, strings.NewReader(body))
+		req.Header.Set("Content-Type", "Application/JSON; charset=UTF-8")
+		req.Header.Set("X-Luci-Machine-Token", token)
+		req.Header.Set("X-Luci-Swarming-Bot-Id", "host--02")
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, req)
+		if got := strings.TrimSpace(w.Body.String()); w.Code != status || !regexp.MustCompile(want).MatchString(got) {
+			t.Errorf("%s %s: %d %s, want %d %s", name, body, w.Code, got, status, want)
+		}
+		return w.Body.String()
+	}
+	const id = `"dimensions":{"id":["host--02"]},`
+	call("rbe/session/create", `{"session":"x"}`, 400, "the session is broken")
+	call("poll", `{"session":"x"}`, 400, "no dimensions")
+	call("poll", `{`+id+`"version":"old"}`, 200, `"cmd":"update"`)
+	call("poll", `{`+id+`"version":"`+digest+`","session":"x"}`, 200, `"cmd":"bot_restart"`)
+	call("handshake", `{`+id+`"version":"`+digest+`"}`, 400, "no session_id")
+	var in struct{ Session string }
+	if err := json.Unmarshal([]byte(call("handshake", `{`+id+`"version":"`+digest+`","session_id":"abc"}`, 200, `"session"`)), &in); err != nil {
+		t.Fatal(err)
+	}
+	session := `"session":"` + in.Session + `"`
+	call("poll", `{`+id+`"version":"`+digest+`","state":{"quarantined":"full"},`+session+`}`, 200, `"cmd":"sleep","duration":0.2`)
+	call("poll", `{`+id+`"version":"`+digest+`",`+session+`}`, 200, `"cmd":"rbe"`)
+	call("rbe/session/create", `{`+session+`,"bot_version":"linux_amd64_swarming/`+digest+`"}`, 200, `"session_id":"[^"]+"`)
+	call("rbe/session/update", `{`+session+`,"status":"OK"}`, 200, `^\{"status":"OK"\}$`)
+	call("claim", `{`+session+`,"task_id":"t1"}`, 200, `"cmd":"skip"`)
+	s.order("host--02", map[string]any{"cmd": terminate, "task_id": "t1"})
+	call("rbe/session/update", `{`+session+`,"status":"MAINTENANCE"}`, 200, `^\{"status":"MAINTENANCE"\}$`)
+	call("poll", `{`+id+`"version":"`+digest+`",`+session+`}`, 200, `"cmd":"rbe"`)
+	call("rbe/session/update", `{`+session+`,"status":"OK"}`, 200, `"lease":\{"id":"[^"]+","payload":\{"task_id":"t1"\},"state":"PENDING"\}`)
+	call("claim", `{`+session+`,"task_id":"t1"}`, 200, `"cmd":"terminate","task_id":"t1"`)
+	call("rbe/session/update", `{`+session+`,"status":"OK","nonblocking":true}`, 200, `^\{"status":"OK"\}$`)
+	call("event", `{`+id+session+`,"event":"bot_log"}`, 200, `^\{"ok":true\}$`)
 }

@@ -47,10 +47,13 @@ type Step struct {
 
 // Farm is a farm that is kept up.
 type Farm struct {
-	Dir       string   `json:"dir"`       // where everything lies
-	StatusURL string   `json:"statusURL"` // status page
-	Env       []string `json:"env"`       // KEY=VALUE, the settings of a person of this farm
-	Try       []string `json:"try"`       // commands to try
+	Dir       string `json:"dir"`       // where everything lies
+	StatusURL string `json:"statusURL"` // status page
+	// TokenServer is where LUCI's token server answers without TLS, as
+	// luci_machine_tokend calls it; empty without one.
+	TokenServer string   `json:"tokenServer,omitempty"`
+	Env         []string `json:"env"` // KEY=VALUE, the settings of a person of this farm
+	Try         []string `json:"try"` // commands to try
 }
 
 // run is a rehearsal under way.

@@ -174,13 +174,27 @@ def update(version):
     become(other, "start_bot")
 
 
+def lease(session, answer):
+    """Waits for work at the scheduler, and returns the task, or answer."""
+    offer = call("rbe/session/update", {"session": session, "status": "OK"}).get("lease")
+    if not offer:
+        return answer
+    return call("claim", {"session": session, "claim_id": offer["id"], "task_id": offer["payload"]["task_id"]})
+
+
 def serve():
     """Polls until it is told to end."""
     session = handshake()
+    rbe = False  # whether there is a session with the scheduler
     good = False
     while not STOP:
         try:
             answer = call("poll", {"session": session, "request_uuid": str(uuid.uuid4())})
+            if answer["cmd"] == "rbe":
+                if not rbe:
+                    call("rbe/session/create", {"session": session, "bot_version": "rehearsal_swarming/" + VERSION})
+                    rbe = True
+                answer = lease(session, answer)
         except (Refused, OSError) as e:
             log("E", str(e))
             nap(1)
@@ -204,6 +218,8 @@ def serve():
     log("I", "Signal was received: %d" % STOP[0])
     if session:
         try:
+            if rbe:
+                call("rbe/session/update", {"session": session, "status": "BOT_TERMINATING", "nonblocking": True})
             call("event", {"session": session, "event": "bot_shutdown", "message": "Signal was received"})
         except (Refused, OSError) as e:
             log("E", str(e))
