@@ -2,10 +2,11 @@ package buildlet
 
 import (
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
+
+	"gobuild/pkg/lazyre"
 )
 
 // Entry is a line of a listing (build protocol, section 3.6).
@@ -23,7 +24,7 @@ func (e Entry) IsDir() bool { return strings.HasPrefix(e.Mode, "d") }
 
 // regularLine matches the line of a regular file. The protocol quotes
 // nothing, so a name with tabs is found from the line's end.
-var regularLine = regexp.MustCompile(`^([^\t]+)\t(.*)\t([0-9]+)\t([0-9]{4}-[0-9-]+T[0-9:]+Z)(?:\t([0-9a-f]{40}))?$`)
+var regularLine = lazyre.New(`^([^\t]+)\t(.*)\t([0-9]+)\t([0-9]{4}-[0-9-]+T[0-9:]+Z)(?:\t([0-9a-f]{40}))?$`)
 
 // parseEntry reads a line without its newline.
 func parseEntry(line string) (Entry, error) {

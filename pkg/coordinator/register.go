@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"regexp"
 	"time"
 
 	"golang.org/x/build/revdial/v2"
 
 	"gobuild/pkg/api"
 	"gobuild/pkg/hint"
+	"gobuild/pkg/lazyre"
 )
 
 // switching is the answer that turns a request into a control connection. It
@@ -22,7 +22,7 @@ const switching = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUp
 
 // hostnameForm is what a host name may look like: it is shown on pages and
 // put into names.
-var hostnameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:-]*$`)
+var hostnameForm = lazyre.New(`^[A-Za-z0-9][A-Za-z0-9._:-]*$`)
 
 // maxHostname is the longest host name, in bytes; a count in the pattern would
 // take a millisecond to compile at every start.

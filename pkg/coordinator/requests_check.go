@@ -7,7 +7,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 	"time"
 	"unicode"
@@ -16,6 +15,7 @@ import (
 	"gobuild/pkg/api"
 	"gobuild/pkg/botcert"
 	"gobuild/pkg/hint"
+	"gobuild/pkg/lazyre"
 	"gobuild/pkg/store"
 )
 
@@ -31,7 +31,7 @@ const (
 
 // wishForm is what the wish for a host type may look like. Whether there is
 // one of that name matters when it is granted: it may be made for the port.
-var wishForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
+var wishForm = lazyre.New(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 
 // maxWish is the longest wish, in bytes.
 const maxWish = 100

@@ -10,12 +10,12 @@ import (
 	"net/url"
 	"os"
 	"path"
-	"regexp"
 	"strings"
 	"time"
 
 	"gobuild/pkg/atomicfile"
 	"gobuild/pkg/hint"
+	"gobuild/pkg/lazyre"
 	"gobuild/pkg/netdial"
 )
 
@@ -182,7 +182,7 @@ func (b *Bot) explain(ctx context.Context, err error, start time.Time) error {
 	return netdial.Explain(err, addr, time.Since(start))
 }
 
-var callerRE = regexp.MustCompile(`the caller "([^"]*)"`)
+var callerRE = lazyre.New(`the caller "([^"]*)"`)
 
 // refused explains an answer other than 200 (LUCI protocol, section 10.2).
 func (b *Bot) refused(resp *http.Response, id identity) error {

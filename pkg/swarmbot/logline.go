@@ -1,8 +1,9 @@
 package swarmbot
 
 import (
-	"regexp"
 	"strings"
+
+	"gobuild/pkg/lazyre"
 )
 
 // meaning is what a line of the bot's log tells about the bot.
@@ -29,27 +30,27 @@ const (
 // if there is one, is the detail.
 var logLines = []struct {
 	means meaning
-	re    *regexp.Regexp
+	re    *lazyre.Regexp
 	says  string // in place of a detail, or before it if it ends in a blank
 }{
-	{secondBot, regexp.MustCompile(`Found a previous bot, (\d+)`), "a second bot runs in its directory; found by process "},
-	{quarantined, regexp.MustCompile(`_set_quarantined\((.+?)\)?\s*$`), "quarantined: "},
-	{unwell, regexp.MustCompile(`'quarantined': (?:'([^']+)'|"([^"]+)")`), "quarantined: "},
-	{well, regexp.MustCompile(`'quarantined': None`), ""},
-	{noEntry, regexp.MustCompile(`the bot is not in bots\.cfg`), "Swarming does not know this bot, or not by this token: compare the host name with the certificate's; if they agree, ask in the builder's issue"},
-	{noEntry, regexp.MustCompile(`Bot ID doesn't match the token used`), "Swarming knows the token, but for another bot than this: the host name is not the certificate's"},
-	{noEntry, regexp.MustCompile(`bad machine token`), "Swarming does not accept the machine token: it has expired or is damaged"},
-	{noEntry, regexp.MustCompile(`/(?:handshake|poll)\S* failed with HTTP status code (401|403)\b`), "Swarming does not let the bot in: HTTP status "},
-	{noEntry, regexp.MustCompile(`[Ff]ailed to grab (?:initial )?auth headers|Can't grab auth headers`), "the bot cannot read the machine token: is LUCI_MACHINE_TOKEN right, and the file readable?"},
-	{unreachable, regexp.MustCompile(`Unable to open given url, ([^ ,]+)`), "the bot cannot reach "},
-	{unreachable, regexp.MustCompile(`Failed to contact for handshake`), "the bot cannot log in; its log says why"},
-	{entered, regexp.MustCompile(`I: Connected to `), ""},
-	{rebooting, regexp.MustCompile(`Restarting machine with command (.+)$`), ""},
-	{noReboot, regexp.MustCompile(`Host is stuck rebooting|Waited for host to reboot for too long|Failed to reboot the host`), "it asked for a reboot that does not come: may its user run sudo -n /sbin/shutdown -r now?"},
-	{ownUpdate, regexp.MustCompile(`importing bot_main: (\S+)`), ""},
-	{signalled, regexp.MustCompile(`Signal was received`), ""},
-	{complaint, regexp.MustCompile(`^\d+ \S+ \S+ E: (.+)$`), ""},
-	{complaint, regexp.MustCompile(`^(\w*(?:Error|Exception)\b.*)$`), ""},
+	{secondBot, lazyre.New(`Found a previous bot, (\d+)`), "a second bot runs in its directory; found by process "},
+	{quarantined, lazyre.New(`_set_quarantined\((.+?)\)?\s*$`), "quarantined: "},
+	{unwell, lazyre.New(`'quarantined': (?:'([^']+)'|"([^"]+)")`), "quarantined: "},
+	{well, lazyre.New(`'quarantined': None`), ""},
+	{noEntry, lazyre.New(`the bot is not in bots\.cfg`), "Swarming does not know this bot, or not by this token: compare the host name with the certificate's; if they agree, ask in the builder's issue"},
+	{noEntry, lazyre.New(`Bot ID doesn't match the token used`), "Swarming knows the token, but for another bot than this: the host name is not the certificate's"},
+	{noEntry, lazyre.New(`bad machine token`), "Swarming does not accept the machine token: it has expired or is damaged"},
+	{noEntry, lazyre.New(`/(?:handshake|poll)\S* failed with HTTP status code (401|403)\b`), "Swarming does not let the bot in: HTTP status "},
+	{noEntry, lazyre.New(`[Ff]ailed to grab (?:initial )?auth headers|Can't grab auth headers`), "the bot cannot read the machine token: is LUCI_MACHINE_TOKEN right, and the file readable?"},
+	{unreachable, lazyre.New(`Unable to open given url, ([^ ,]+)`), "the bot cannot reach "},
+	{unreachable, lazyre.New(`Failed to contact for handshake`), "the bot cannot log in; its log says why"},
+	{entered, lazyre.New(`I: Connected to `), ""},
+	{rebooting, lazyre.New(`Restarting machine with command (.+)$`), ""},
+	{noReboot, lazyre.New(`Host is stuck rebooting|Waited for host to reboot for too long|Failed to reboot the host`), "it asked for a reboot that does not come: may its user run sudo -n /sbin/shutdown -r now?"},
+	{ownUpdate, lazyre.New(`importing bot_main: (\S+)`), ""},
+	{signalled, lazyre.New(`Signal was received`), ""},
+	{complaint, lazyre.New(`^\d+ \S+ \S+ E: (.+)$`), ""},
+	{complaint, lazyre.New(`^(\w*(?:Error|Exception)\b.*)$`), ""},
 }
 
 // readLine returns what a line means, and the detail in words.

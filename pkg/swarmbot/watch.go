@@ -6,11 +6,11 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"sync"
 	"time"
 
+	"gobuild/pkg/lazyre"
 	"gobuild/pkg/supervise"
 )
 
@@ -136,7 +136,7 @@ func (b *Bot) sawProgram(zip string) {
 	}
 }
 
-var ownZip = regexp.MustCompile(`^swarming_bot\.[12]\.zip$`)
+var ownZip = lazyre.New(`^swarming_bot\.[12]\.zip$`)
 
 // programOf returns the zip in the command line of a process, where the system
 // shows it as Linux does.
