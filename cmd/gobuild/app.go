@@ -40,8 +40,13 @@ type app struct {
 
 // run executes the command line args and returns the exit code.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer, lookupEnv func(string) (string, bool)) int {
+	return runContext(context.Background(), args, stdin, stdout, stderr, lookupEnv)
+}
+
+// runContext is run until ctx ends, which ends the command as a signal would.
+func runContext(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, lookupEnv func(string) (string, bool)) int {
 	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, lookupEnv: lookupEnv, isTerminal: isTerminal}
-	ctx, stop := signalContext()
+	ctx, stop := signalContext(ctx)
 	defer stop()
 	root := newRootCommand(a)
 	root.SetArgs(oneDash(root, args))
@@ -52,8 +57,8 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer, lookupEnv fun
 // signalContext returns a context that SIGINT or SIGTERM cancels. From then on
 // signals have their default effect, so that a second one ends the program at
 // once.
-func signalContext() (context.Context, context.CancelFunc) {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+func signalContext(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
 	return ctx, stop
 }

@@ -28,10 +28,12 @@ var rooms = map[string][]string{
 	"request":      {"api", "botcert"},
 	"doctor":       {"builderkey", "botcert", "machinetoken", "api"},
 	"buildlet":     {"supervise"},
-	"stage0":       {"supervise"},
+	"release":      {},
+	"stage0":       {"release", "buildlet", "supervise"},
 	"machinetoken": {"botcert"},
 	"swarmbot":     {"botcert", "machinetoken", "supervise"},
 	"supervise":    {},
+	"farmbot":      {"buildlet", "supervise"},
 	"gomote":       {"api", "buildlet"},
 	"coordinator":  {"api", "botcert", "builderkey", "buildlet", "buildconfig", "store"},
 	"store":        {},
@@ -53,7 +55,7 @@ var rooms = map[string][]string{
 var leaves = []string{"atomicfile", "diskspace", "hint", "lazyre", "memtrim", "netdial", "ports", "version"}
 
 // workerRooms run on builder machines, of every port, and in porters' hands.
-var workerRooms = []string{"buildlet", "stage0", "supervise", "machinetoken", "swarmbot", "doctor", "botcert", "builderkey", "gomote"}
+var workerRooms = []string{"buildlet", "stage0", "farmbot", "supervise", "machinetoken", "swarmbot", "doctor", "botcert", "builderkey", "gomote"}
 
 // serverRooms may be restricted to the ports that a database has.
 var serverRooms = []string{"coordinator", "store"}

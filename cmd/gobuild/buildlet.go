@@ -9,12 +9,14 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"gobuild/pkg/builderkey"
 	"gobuild/pkg/buildlet"
 	"gobuild/pkg/hint"
+	"gobuild/pkg/memtrim"
 	"gobuild/pkg/version"
 )
 
@@ -22,10 +24,15 @@ import (
 type buildletFlags struct {
 	workDir, listen, hostType, hostname, healthAddr string
 	halt, reboot, powerOff, version, dev            bool
+	supervised                                      bool
+	noOutputLimit                                   time.Duration
 	passEnv                                         []string
 	keyFile                                         string
 	maxUnpack                                       int64
 }
+
+// defaultNoOutputLimit is longer than any test of Go's is silent for.
+const defaultNoOutputLimit = 2 * time.Hour
 
 // newBuildletCommand returns "gobuild buildlet".
 func newBuildletCommand(a *app) *cobra.Command {
@@ -64,6 +71,8 @@ nothing else.`,
 	flags.BoolVar(&f.reboot, "reboot", false, "reboot this machine when the buildlet is told to halt")
 	flags.StringSliceVar(&f.passEnv, "pass-env", nil, "`NAME`s of variables that commands inherit although they look like secrets")
 	flags.Int64Var(&f.maxUnpack, "max-unpack", 8<<30, "`BYTES` that one archive may unpack to")
+	flags.DurationVar(&f.noOutputLimit, "no-output-limit", defaultNoOutputLimit, "`TIME` after which a command is killed that prints nothing; 0 for never")
+	flags.BoolVar(&f.supervised, "supervised", false, "report to the program that has started this one, as JSON lines on stdout, and take its orders from stdin, whose end ends the buildlet")
 	flags.BoolVar(&f.dev, "dev", false, "development builder key, for a coordinator --dev on this machine")
 	flags.BoolVar(&f.version, "version", false, "print the protocol version, as upstream's buildlet does")
 	bindConfig(flags, "reverse-type", "host-type")
@@ -78,8 +87,12 @@ nothing else.`,
 }
 
 func (a *app) buildlet(ctx context.Context, f buildletFlags) error {
+	if f.noOutputLimit < 0 {
+		return usageErrorf("--no-output-limit %s: 0 is the least, for no limit", f.noOutputLimit)
+	}
 	if f.version {
-		_, err := fmt.Fprintf(a.stdout, "buildlet version %d (%s-%s)\nbuilt with %s\n", buildlet.Version, runtime.GOOS, runtime.GOARCH, runtime.Version())
+		_, err := fmt.Fprintf(a.stdout, "buildlet version %d (%s-%s)\nbuilt with %s\ngobuild %s\n",
+			buildlet.Version, runtime.GOOS, runtime.GOARCH, runtime.Version(), version.String())
 		return err
 	}
 	log := a.logger()
@@ -96,6 +109,8 @@ func (a *app) buildlet(ctx context.Context, f buildletFlags) error {
 		PassEnv:   f.passEnv,
 		MaxUnpack: f.maxUnpack,
 		Log:       log,
+
+		NoOutputLimit: f.noOutputLimit,
 	}
 	worker := &buildlet.Worker{HealthAddr: f.healthAddr, Log: log}
 	if f.hostType != "" {
@@ -117,7 +132,12 @@ func (a *app) buildlet(ctx context.Context, f buildletFlags) error {
 		return err
 	}
 	log.Info("buildlet", "version", buildlet.Version, "workdir", workDir)
-	if err := worker.Run(ctx); err != nil {
+	go memtrim.WhileIdle(ctx, func() bool { return worker.Server.Busy() == 0 })
+	run := worker.Run
+	if f.supervised {
+		run = func(ctx context.Context) error { return worker.RunSupervised(ctx, a.stdin, a.stdout) }
+	}
+	if err := run(ctx); err != nil {
 		return err
 	}
 	if !errors.Is(context.Cause(ctx), errHalted) {

@@ -34,7 +34,12 @@ func TestConfigKeysSorted(t *testing.T) {
 var unboundFlags = map[string]string{
 	"gobuild buildlet --listen":            "the key is the coordinator's address; both may run on one machine",
 	"gobuild keygen show --key-file":       "the key is of one principal, and show may be asked for several",
+	"gobuild run-bot --user":               "it is an account of this machine, not a person at a farm",
 	"gobuild requests approve --host-type": "it is another machine's host type",
+	"gobuild service install --user":       "it is an account of this machine, not a person at a farm",
+	"gobuild service print --user":         "the same",
+	"gobuild service status --user":        "the same",
+	"gobuild service uninstall --user":     "the same",
 }
 
 // TestConfigFlags compares keys and flags, both ways, so that neither can be

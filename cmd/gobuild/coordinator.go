@@ -22,6 +22,7 @@ import (
 // coordinatorFlags are the flags of "gobuild coordinator".
 type coordinatorFlags struct {
 	listen, builders, masterKey, tlsCert, tlsKey string
+	downloads                                    string
 	maintainers                                  []string
 	dev                                          bool
 }
@@ -56,6 +57,7 @@ named by --maintainer decide on that with "gobuild requests". Without one, or
 	flags.StringVar(&f.masterKey, "master-key", "", "`FILE` with the farm's master key (default keys/gobuilder-master.key in the home directory)")
 	flags.StringVar(&f.tlsCert, "tls-cert", "", "PEM `FILE` with the certificate, and its chain")
 	flags.StringVar(&f.tlsKey, "tls-key", "", "PEM `FILE` with the certificate's private key")
+	flags.StringVar(&f.downloads, "dl", "", "`DIR` with the buildlets to serve at /dl/, which gobuild release publish fills")
 	flags.StringArrayVar(&f.maintainers, "maintainer", nil, "`NAME` of a user, without user-, who decides on requests for new machines; may be given several times")
 	flags.BoolVar(&f.dev, "dev", false, "development master key and self-made certificate, on this machine only")
 	for _, name := range []string{"listen", "builders", "tls-cert", "tls-key"} {
@@ -64,6 +66,7 @@ named by --maintainer decide on that with "gobuild requests". Without one, or
 	bindConfig(flags, "master-key", "master-key-file")
 	cmd.MarkFlagsMutuallyExclusive("dev", "master-key")
 	cmd.MarkFlagsMutuallyExclusive("dev", "tls-cert")
+	cmd.MarkFlagDirname("dl")
 	return cmd
 }
 
@@ -86,6 +89,11 @@ func (a *app) coordinate(cmd *cobra.Command, f coordinatorFlags) error {
 	maintainers, err := principals(f.maintainers)
 	if err != nil {
 		return err
+	}
+	if f.downloads != "" {
+		if info, err := os.Stat(f.downloads); err != nil || !info.IsDir() {
+			return hint.With(fmt.Errorf("--dl %s is no directory that can be read", f.downloads), "gobuild release publish --dir %s makes and fills it", f.downloads)
+		}
 	}
 	master, err := a.masterKey(f)
 	if err != nil {
@@ -111,8 +119,8 @@ func (a *app) coordinate(cmd *cobra.Command, f coordinatorFlags) error {
 	}
 	c, err := coordinator.New(coordinator.Options{
 		Master: master, Config: config, Dev: f.dev, Log: log,
-		Maintainers: maintainers,
-		Program:     "gobuild " + version.String(),
+		Maintainers: maintainers, Downloads: f.downloads,
+		Program: "gobuild " + version.String(),
 	})
 	if err != nil {
 		ln.Close()

@@ -14,8 +14,12 @@ import (
 )
 
 func main() {
-	if args, ok := vetArgs(os.Args[1:]); ok {
+	args := multicall(os.Args)
+	if args, ok := vetArgs(args); ok {
 		vet.Main(args)
 	}
-	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.LookupEnv))
+	if code, ok := runAsService(args); ok {
+		os.Exit(code)
+	}
+	os.Exit(run(args, os.Stdin, os.Stdout, os.Stderr, os.LookupEnv))
 }

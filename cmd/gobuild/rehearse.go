@@ -164,7 +164,11 @@ func (a *app) printFarm(p palette, f rehearse.Farm) {
 		a.printJSON(f)
 		return
 	}
-	fmt.Fprintf(a.stdout, "\n%s\n  status page  %s\n  everything   %s\n\nIn another terminal:\n", p.strong.Render("The farm is up until you press Ctrl-C."), f.StatusURL, f.Dir)
+	fmt.Fprintf(a.stdout, "\n%s\n  status page  %s\n  everything   %s\n", p.strong.Render("The farm is up until you press Ctrl-C."), f.StatusURL, f.Dir)
+	if f.TokenServer != "" {
+		fmt.Fprintf(a.stdout, "  token server %s, without TLS: as luci_machine_tokend -backend takes it\n", f.TokenServer)
+	}
+	fmt.Fprint(a.stdout, "\nIn another terminal:\n")
 	fmt.Fprintf(a.stdout, "  export %s\n", strings.Join(f.Env, " "))
 	for _, try := range f.Try {
 		fmt.Fprintf(a.stdout, "  %s\n", try)

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gobuild/pkg/hint"
+	"gobuild/pkg/memtrim"
 	"gobuild/pkg/netdial"
 	"gobuild/pkg/supervise"
 	"gobuild/pkg/swarmbot"
@@ -23,6 +24,8 @@ import (
 // runBotFlags are the flags of "gobuild run-bot".
 type runBotFlags struct {
 	bot        swarmbot.Options
+	token      botTokenFlags
+	farm       farmFlags
 	healthAddr string
 	once       bool
 }
@@ -33,7 +36,7 @@ func newRunBotCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "run-bot",
 		GroupID: groupOwner,
-		Short:   "Run this machine's Swarming bot, and keep it running",
+		Short:   "Run this machine's Swarming bot or buildlet, and keep it running",
 		Long: `Run-bot downloads LUCI's Swarming bot with this machine's token, checks it by
 its digest, and runs it: in place of bootstrapswarm and the loop around it.
 
@@ -60,12 +63,18 @@ At SIGTERM or SIGINT the bot is asked to end, which it does after its task;
 after --stop-wait, or at a second signal, it is killed. The exit code is 0 then.
 With --once the bot runs once: the exit code is 0 if it ends with 0, else 1.
 
+` + botTokenText + `
+
+` + farmText + `
+
 Where GCE_METADATA_HOST is set, the virtual machine's identity takes the place
 of the token and of --hostname.`,
 		Example: `  gobuild run-bot --hostname linux-riscv64-gopher
   gobuild run-bot --hostname linux-riscv64-gopher --health-addr localhost:8081 --notify-command "mail -s builder gopher@example.com"
-  gobuild run-bot --hostname linux-riscv64-gopher--02 --workdir /data/bot-02 --once`,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.runBot(cmd.Context(), f) },
+  gobuild run-bot --host-type host-linux-riscv64 --coordinator https://farm.example --min-free-disk 5GiB
+  gobuild run-bot --hostname linux-riscv64-gopher--02 --workdir /data/bot-02 --once
+  gobuild run-bot --hostname linux-riscv64-gopher --with-tokend --user swarming --cert-pem /etc/luci/bot.cert --pkey-pem /etc/luci/bot.key`,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.runBot(cmd.Context(), &f) },
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.bot.Hostname, "hostname", "", "bot's `NAME`: the host name in the certificate, with --NN behind it for one of several bots")
@@ -93,11 +102,13 @@ of the token and of --hostname.`,
 	bindConfig(flags, "python", "python")
 	bindConfig(flags, "health-addr", "health-addr")
 	cmd.MarkFlagDirname("workdir")
+	addBotTokenFlags(cmd, &f.token)
+	addFarmFlags(cmd, &f.farm)
 	return cmd
 }
 
-func (a *app) runBot(ctx context.Context, f runBotFlags) error {
-	o := f.bot
+func (a *app) runBot(ctx context.Context, f *runBotFlags) error {
+	o := &f.bot
 	for _, d := range []struct {
 		flag  string
 		value time.Duration
@@ -114,30 +125,55 @@ func (a *app) runBot(ctx context.Context, f runBotFlags) error {
 			return hint.With(usageErrorf("--notify-url: %w", err), "as https://hooks.example.com/PATH, without a name or password in it")
 		}
 	}
-	var err error
+	farm, err := f.farm.forFarm(o.CertFile)
+	if err != nil {
+		return err
+	}
+	if farm {
+		return a.runFarmBot(ctx, f)
+	}
 	if o.Roots, err = netdial.Roots(a.caFile); err != nil {
 		return err
 	}
+	if err := a.checkBotToken(f); err != nil {
+		return err
+	}
+	if f.token.with && f.token.user != "" {
+		return a.runBotApart(ctx, f)
+	}
+	o.TokenKept = f.token.with || f.token.reports
 	o.CAFile = a.caFile
 	o.Backoff.Rest = supervise.DefaultBackoff.Rest
-	o.Output = a.stderr
 	o.Getenv, o.Environ = a.getenv, os.Environ()
-	o.Log = a.logger()
-	bot, err := swarmbot.New(o)
+	if o.Output, o.Log, err = a.logTo(&f.farm); err != nil {
+		return err
+	}
+	bot, err := swarmbot.New(*o)
 	if err != nil {
 		return err
 	}
 	defer bot.Close()
 	ctx, release := takeSignals(ctx, o.Log, bot.Kill)
 	defer release()
+	ctx, stopToken, err := a.keepToken(ctx, f, bot)
+	if err != nil {
+		return err
+	}
+	defer stopToken()
 	stopHealth, err := serveHealth(f.healthAddr, bot.Status, o.Log)
 	if err != nil {
 		return err
 	}
 	defer stopHealth()
+	stopControl, err := bot.ServeControl()
+	if err != nil {
+		return err
+	}
+	defer stopControl()
 	if f.once {
 		return bot.RunOnce(ctx)
 	}
+	go memtrim.WhileIdle(ctx, atRest)
 	return bot.Run(ctx)
 }
 

@@ -14,7 +14,8 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"gobuild": main})
+	// The second name is what stage0 calls what it has downloaded.
+	testscript.Main(m, map[string]func(){"gobuild": main, "buildlet.exe": main})
 }
 
 var update = flag.Bool("update", false, "write what the scripts compare output with anew")

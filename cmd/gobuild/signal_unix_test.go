@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"os"
 	"syscall"
 	"testing"
@@ -11,7 +12,7 @@ import (
 
 func TestSignalContext(t *testing.T) {
 	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
-		ctx, stop := signalContext()
+		ctx, stop := signalContext(context.Background())
 		if err := ctx.Err(); err != nil {
 			t.Fatal(err)
 		}

@@ -15,6 +15,7 @@ import (
 
 	"gobuild/pkg/hint"
 	"gobuild/pkg/machinetoken"
+	"gobuild/pkg/memtrim"
 	"gobuild/pkg/netdial"
 )
 
@@ -135,6 +136,7 @@ func (a *app) tokend(cmd *cobra.Command, f *tokendFlags) error {
 		return err
 	}
 	defer stop()
+	go memtrim.WhileIdle(cmd.Context(), atRest)
 	return d.Run(cmd.Context())
 }
 

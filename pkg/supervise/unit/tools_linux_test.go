@@ -410,19 +410,22 @@ while [ ! -e %[3]s/stop ]; do sleep 0.1; done
 %[1]s %[2]s --nodeps stop
 # With this shell, everything in its namespace ends.
 i=0
-while [ -e "%[4]s" ] && [ "$i" -lt 200 ]; do sleep 0.1; i=$((i + 1)); done
-`, openrcRun, rc, s.dir, s.pidFile), 0o755)
+while [ ! -e %[3]s/leave ] && [ "$i" -lt 600 ]; do sleep 0.1; i=$((i + 1)); done
+`, openrcRun, rc, s.dir), 0o755)
 	s.start(unshare, "--mount", "--pid", "--fork", "sh", script)
 	// Process ids are those of the namespace: what is written is not ours.
 	waitFor(t, "a first process", func() bool { _, err := os.Stat(s.pidFile); return err == nil })
 	old, _ := os.ReadFile(s.pidFile)
-	killInside(t, s.service.Program)
+	for _, pid := range running(s.service.Program) {
+		syscall.Kill(pid, syscall.SIGKILL)
+	}
 	waitFor(t, "another process", func() bool {
 		text, err := os.ReadFile(s.pidFile)
 		return err == nil && !bytes.Equal(text, old)
 	})
 	write(t, filepath.Join(s.dir, "stop"), "", 0o644)
-	waitFor(t, "the end", func() bool { _, err := os.Stat(s.pidFile); return err != nil })
+	waitFor(t, "the end", func() bool { return len(running(s.service.Program)) == 0 })
+	write(t, filepath.Join(s.dir, "leave"), "", 0o644)
 }
 
 // From installing to uninstalling with a supervisor that runs: runit, with all
@@ -571,25 +574,19 @@ func waitFor(t *testing.T, what string, ok func() bool) {
 	t.Fatalf("waited in vain for %s", what)
 }
 
-// killInside kills the processes that run a script of this test.
-func killInside(t *testing.T, script string) {
-	t.Helper()
+// running returns the processes that run a script.
+func running(script string) []int {
+	var pids []int
 	files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
-	killed := 0
 	for _, file := range files {
 		text, _ := os.ReadFile(file)
-		args := strings.Split(string(text), "\x00")
-		if len(args) < 2 || args[1] != script {
-			continue
-		}
-		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(file)))
-		if syscall.Kill(pid, syscall.SIGKILL) == nil {
-			killed++
+		if args := strings.Split(string(text), "\x00"); len(args) > 1 && args[1] == script {
+			if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file))); err == nil {
+				pids = append(pids, pid)
+			}
 		}
 	}
-	if killed == 0 {
-		t.Fatalf("no process runs %s", script)
-	}
+	return pids
 }
 
 // The loop of rc scripts whose system starts nothing again, in every shell.

@@ -1,0 +1,23 @@
+﻿# gobuild-tokend: Keeps the LUCI machine token fresh. Made by "gobuild service".
+# For a PowerShell of an administrator.
+$ErrorActionPreference = 'Stop'
+$name = 'gobuild-tokend'
+if (Get-Service -Name $name -ErrorAction SilentlyContinue) {
+    Stop-Service -Name $name
+    sc.exe delete $name | Out-Null
+    for ($i = 0; $i -lt 30 -and (Get-Service -Name $name -ErrorAction SilentlyContinue); $i++) { Start-Sleep -Seconds 1 }
+}
+New-Service -Name $name -DisplayName $name -Description 'Keeps the LUCI machine token fresh' -StartupType Automatic -BinaryPathName '"C:\Program Files\gobuild\gobuild.exe" tokend --cert-pem=C:\luci\bot.cert --pkey-pem=C:\luci\bot.key' | Out-Null
+function Check([string]$what) { if ($LASTEXITCODE -ne 0) { throw "$what ended with code $LASTEXITCODE" } }
+sc.exe config $name start= delayed-auto obj= 'LocalSystem' | Out-Null
+Check 'sc.exe config'
+# Started again after 10 s, 1 min, then every 5 min; the count begins anew after a day.
+sc.exe failure $name reset= 86400 actions= restart/10000/restart/60000/restart/300000 | Out-Null
+Check 'sc.exe failure'
+sc.exe failureflag $name 1 | Out-Null
+Check 'sc.exe failureflag'
+$key = "HKLM:\SYSTEM\CurrentControlSet\Services\$name"
+New-ItemProperty -Path $key -Name Environment -PropertyType MultiString -Force -Value @(
+    'GOBUILD_SERVICE_LOG=C:\ProgramData\gobuild-tokend\gobuild-tokend.log'
+) | Out-Null
+New-Item -ItemType Directory -Force -Path 'C:\luci_machine_tokend' | Out-Null

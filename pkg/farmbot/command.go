@@ -1,0 +1,235 @@
+package farmbot
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"gobuild/pkg/buildlet"
+	"gobuild/pkg/hint"
+	"gobuild/pkg/netdial"
+	"gobuild/pkg/supervise"
+)
+
+const (
+	// versionWait bounds the question which version a program is.
+	versionWait = 30 * time.Second
+	// netTry bounds one look whether the coordinator can be reached, netPause
+	// is between two.
+	netTry   = 20 * time.Second
+	netPause = 5 * time.Second
+)
+
+// prepare checks what may change at any time, and returns the command.
+func (b *Bot) prepare(ctx context.Context) (*exec.Cmd, error) {
+	b.mu.Lock()
+	b.run, b.update = run{}, ""
+	b.mu.Unlock()
+	b.changed()
+	if err := b.awaitNetwork(ctx); err != nil {
+		return nil, err
+	}
+	if err := b.fetch(ctx); err != nil {
+		return nil, err
+	}
+	argv, other, err := b.program(ctx)
+	if err != nil {
+		if ctx.Err() == nil {
+			b.failedToRegister(run{}, "the buildlet", err.Error())
+		}
+		return nil, err
+	}
+	if b.hold() != "" {
+		return nil, supervise.ErrHold
+	}
+	if err := b.emptyWork(); err != nil {
+		return nil, err
+	}
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Dir = b.opts.Dir
+	cmd.Env = append(append([]string{}, b.opts.Environ...), b.opts.BuildEnv...)
+	r := run{other: other, began: time.Now()}
+	if other {
+		cmd.Env = append(cmd.Env, b.upstreamEnv()...)
+		cmd.Stdout, cmd.Stderr = b.opts.Output, &lines{to: b.opts.Output, line: b.sawLog}
+	} else {
+		cmd.Stdout, cmd.Stderr = &lines{line: b.sawReport}, b.opts.Output
+		orders, err := cmd.StdinPipe()
+		if err != nil {
+			return nil, err
+		}
+		r.orders = orders
+	}
+	b.mu.Lock()
+	b.run = r
+	b.mu.Unlock()
+	return cmd, nil
+}
+
+// program returns the command line to run, and whether it is another's
+// buildlet.
+func (b *Bot) program(ctx context.Context) (argv []string, other bool, err error) {
+	file := b.opts.File
+	if b.opts.Update != nil {
+		file = b.opts.Update.File()
+	}
+	argv = b.opts.Program
+	version := ""
+	if file != "" {
+		if version, other, err = askVersion(ctx, file, b.opts.Environ); err != nil {
+			return nil, false, err
+		}
+		argv = []string{file}
+		if name := filepath.Base(file); !other && !strings.HasPrefix(name, "buildlet") {
+			argv = append(argv, "buildlet") // under that name it is one by itself
+		}
+	}
+	b.mu.Lock()
+	b.other, b.version = other, version
+	b.mu.Unlock()
+	if other {
+		return append(argv, b.upstreamArgs()...), true, nil
+	}
+	return append(append([]string{}, argv...), b.ownArgs()...), false, nil
+}
+
+// ownArgs are the arguments of a gobuild buildlet.
+func (b *Bot) ownArgs() []string {
+	o := &b.opts
+	args := []string{"--supervised", "--reverse-type=" + o.HostType, "--coordinator=" + o.Coordinator,
+		"--workdir=" + b.work, "--hostname=" + o.Hostname, "--health-addr="}
+	args = append(args, o.Args...)
+	// A buildlet keeps back what looks like a secret; the owner gave these for
+	// what is built.
+	for _, kv := range o.BuildEnv {
+		name, _, _ := strings.Cut(kv, "=")
+		args = append(args, "--pass-env="+name)
+	}
+	return args
+}
+
+// upstreamArgs are the arguments of upstream's buildlet (build protocol,
+// section 4). It registers at farmer.golang.org under that very name.
+func (b *Bot) upstreamArgs() []string {
+	o := &b.opts
+	return []string{"--halt=false", "--reverse-type=" + o.HostType, "--coordinator=" + strings.Replace(o.Coordinator, "farmer.golang.org:443", "farmer.golang.org", 1),
+		"--workdir=" + b.work, "--hostname=" + o.Hostname, "--health-addr=127.0.0.1:0"}
+}
+
+// upstreamEnv is what upstream's buildlet finds its key by.
+func (b *Bot) upstreamEnv() []string {
+	if b.opts.KeyFile == "" {
+		return nil
+	}
+	return []string{"GO_BUILD_KEY_PATH=" + b.opts.KeyFile}
+}
+
+// askVersion asks a program which version it is. A line "gobuild VERSION" is
+// what a gobuild says.
+func askVersion(ctx context.Context, file string, env []string) (version string, other bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, versionWait)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, file, "-version")
+	cmd.Env = env
+	cmd.WaitDelay = time.Second
+	out, err := cmd.Output()
+	if err != nil {
+		return "", false, hint.With(fmt.Errorf("%s -version: %w", file, err), "is it a buildlet, and for this machine's system?")
+	}
+	scan := bufio.NewScanner(bytes.NewReader(out))
+	for scan.Scan() {
+		line := strings.TrimSpace(scan.Text())
+		if strings.HasPrefix(line, "gobuild ") {
+			return line, false, nil
+		}
+		if version == "" {
+			version = line
+		}
+	}
+	if !strings.HasPrefix(version, "buildlet ") {
+		return "", false, hint.With(fmt.Errorf("%s is no buildlet: as its version it says %.100q", file, version), "give another file")
+	}
+	return version, true, nil
+}
+
+// awaitNetwork waits until the coordinator can be reached. What it answers is
+// the buildlet's business.
+func (b *Bot) awaitNetwork(ctx context.Context) error {
+	if b.opts.Dialer == nil {
+		return nil
+	}
+	for {
+		err := b.reach(ctx)
+		if err == nil {
+			b.Say("")
+			return nil
+		}
+		if b.opts.Once {
+			return err
+		}
+		b.Say("waiting for the network: " + err.Error())
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(netPause):
+		}
+	}
+}
+
+// reach reports why the coordinator cannot be reached.
+func (b *Bot) reach(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, netTry, fmt.Errorf("no answer within %s", netTry))
+	defer cancel()
+	conn, err := b.opts.Dialer.DialTLS(ctx, b.opts.Coordinator)
+	if err == nil {
+		return conn.Close()
+	}
+	if netdial.Lasting(err) && !errors.Is(err, context.DeadlineExceeded) && answers(err) {
+		return nil // somebody answers, and the buildlet says what is wrong with it
+	}
+	return err
+}
+
+// emptyWork removes what an earlier buildlet has left, its caches apart: what
+// a kill has cut short in them is found out when they are read.
+func (b *Bot) emptyWork() error {
+	root, err := os.OpenRoot(b.work)
+	if errors.Is(err, os.ErrNotExist) {
+		if err = os.MkdirAll(b.work, 0o755); err == nil {
+			root, err = os.OpenRoot(b.work)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("work directory: %w", err)
+	}
+	defer root.Close()
+	names, err := list(root)
+	if err != nil {
+		return fmt.Errorf("work directory: %w", err)
+	}
+	for _, name := range names {
+		if name == "gocache" || name == "goplscache" {
+			continue
+		}
+		if err := buildlet.RemoveAll(root, name); err != nil {
+			// What it stands in the way of will say so.
+			b.opts.Log.Warn("not removed", "from", b.work, "name", name, "err", err)
+		}
+	}
+	return nil
+}
+
+// answers reports whether an error came of what somebody has answered, rather
+// than of a name that is not found: that may be a resolver without a network.
+func answers(err error) bool {
+	_, dns := errors.AsType[*net.DNSError](err)
+	return !dns
+}

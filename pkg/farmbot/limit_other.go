@@ -1,0 +1,13 @@
+//go:build !linux
+
+package farmbot
+
+// canCount is whether the processes of a program can be found.
+const canCount = false
+
+func kill([]int) {}
+
+// hardLimit limits nothing here.
+func hardLimit(name string, pid, most int) (count func() int, how string, free func()) {
+	return nil, "", func() {}
+}
