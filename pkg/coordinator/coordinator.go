@@ -81,6 +81,8 @@ type Coordinator struct {
 	mux     *http.ServeMux
 	cert    atomic.Pointer[x509.Certificate] // what Serve shows to clients
 
+	lineWait time.Duration // how long a CreateEvent may take to be written
+
 	ctx  context.Context // ends with Close
 	stop context.CancelFunc
 	work sync.WaitGroup // goroutines that outlive a request
@@ -115,7 +117,7 @@ func New(opts Options) (*Coordinator, error) {
 		}
 	}
 	opts.RequestsPerHour = cmp.Or(opts.RequestsPerHour, 20)
-	c := &Coordinator{opts: opts, log: opts.Log, started: time.Now()}
+	c := &Coordinator{opts: opts, log: opts.Log, started: time.Now(), lineWait: 30 * time.Second}
 	c.ctx, c.stop = context.WithCancel(context.Background())
 	c.pool = newPool(c)
 	if err := c.pool.recall(); err != nil {

@@ -164,7 +164,7 @@ func (c *Coordinator) serveCreate(w http.ResponseWriter, r *http.Request, princi
 	enc := json.NewEncoder(w)
 	send := func(ev api.CreateEvent) error {
 		w.Header().Set("Content-Type", api.ContentStream)
-		rc.SetWriteDeadline(time.Now().Add(30 * time.Second))
+		rc.SetWriteDeadline(time.Now().Add(c.lineWait))
 		if err := enc.Encode(ev); err != nil {
 			return err
 		}

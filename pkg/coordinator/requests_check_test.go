@@ -192,6 +192,7 @@ func TestEndlessBody(t *testing.T) {
 		{"user rejects", "POST " + api.RequestPath("x.1", api.PathReject), basic("user-joe"), 403},
 		{"maintainer rejects", "POST " + api.RequestPath("x.1", api.PathReject), basic("user-ann"), 400},
 		{"machine creates", "POST " + api.RouteInstances, basic(testType), 403},
+		{"user creates", "POST " + api.RouteInstances, basic("user-joe"), 400},
 		{"owner looks", "GET " + api.RequestPath("x.1", ""), api.HeaderProof + ": AAAA\r\n", 404},
 		{"owner collects", "POST " + api.RequestPath("x.1", api.PathCollect), api.HeaderProof + ": AAAA\r\n", 404},
 		{"stranger looks at a long page", "GET " + api.RouteBuilders, "", 200},
