@@ -14,29 +14,35 @@ import (
 )
 
 const (
-	// first is how long after its start a program has settled.
-	first = 5 * time.Second
-	// every is the pause between two trims: what a heartbeat touches comes
-	// back within a few.
-	every = time.Minute
+	// every is the pause between two looks. What a heartbeat touches comes
+	// back from the page cache in less than a millisecond.
+	every = 5 * time.Second
+	// heapEvery of these looks return free heap as well, which takes a
+	// collection.
+	heapEvery = 12
 	// gcPercent is how much garbage a program at rest may have, in percent of
 	// what it uses.
 	gcPercent = 50
 )
 
 // WhileIdle trims the process now and then until ctx ends, whenever idle
-// reports that it does nothing that a pause of some milliseconds could
-// disturb.
+// reports that it does nothing that a pause of a millisecond could disturb.
 func WhileIdle(ctx context.Context, idle func() bool) {
 	defer debug.SetGCPercent(debug.SetGCPercent(gcPercent))
-	for wait := first; ; wait = every {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for n := 0; ; n++ {
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(wait):
+		case <-tick.C:
 		}
-		if idle() {
+		switch {
+		case !idle():
+		case n%heapEvery == 0:
 			Trim()
+		default:
+			dropProgram()
 		}
 	}
 }

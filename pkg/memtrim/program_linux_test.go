@@ -26,7 +26,7 @@ func resident(t *testing.T) (sum int) {
 		field := strings.Fields(string(line))
 		switch {
 		case strings.Contains(field[0], "-"):
-			_, _, ours = readOnlyPart(strings.TrimSuffix(string(line), "\n"), exe)
+			_, ours = readOnlyPart(strings.TrimSuffix(string(line), "\n"), exe)
 		case field[0] == "Rss:" && ours:
 			n, err := strconv.Atoi(field[1])
 			if err != nil {
@@ -41,17 +41,8 @@ func resident(t *testing.T) (sum int) {
 // touch brings the whole program into memory, as a long start would.
 func touch(t *testing.T) {
 	t.Helper()
-	maps, err := os.ReadFile("/proc/self/maps")
-	if err != nil {
-		t.Fatal(err)
-	}
-	exe, _ := os.Readlink("/proc/self/exe")
-	for line := range bytes.Lines(maps) {
-		from, to, ok := readOnlyPart(string(bytes.TrimSuffix(line, []byte("\n"))), exe)
-		if !ok {
-			continue
-		}
-		if _, _, errno := unix.Syscall(unix.SYS_MADVISE, from, to-from, unix.MADV_POPULATE_READ); errno != 0 {
+	for _, part := range readOnlyParts() {
+		if _, _, errno := unix.Syscall(unix.SYS_MADVISE, part.from, part.to-part.from, unix.MADV_POPULATE_READ); errno != 0 {
 			t.Skipf("madvise: %v", errno)
 		}
 	}
@@ -80,7 +71,7 @@ func TestReadOnlyPart(t *testing.T) {
 		"00fe3000-00fe3000 r-xp 00000000 fe:00 123 /opt/go build": false,
 		"": false,
 	} {
-		if _, _, ok := readOnlyPart(line, "/opt/go build"); ok != want {
+		if _, ok := readOnlyPart(line, "/opt/go build"); ok != want {
 			t.Errorf("%q: %v", line, ok)
 		}
 	}
