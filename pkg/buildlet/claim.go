@@ -83,9 +83,12 @@ func (s *Server) serveClaim(w http.ResponseWriter, r *http.Request) {
 	now := time.Now()
 	d := &s.duty
 	var refused *Availability
+	abandoned := false
 	d.change(func() {
 		a := d.availability(now)
 		switch {
+		case r.Context().Err() != nil: // nobody would release it
+			abandoned = true
 		case d.ending != "":
 			refused = &Availability{State: Draining, Since: now, Why: d.ending}
 		case !a.Takes(now):
@@ -94,6 +97,10 @@ func (s *Server) serveClaim(w http.ResponseWriter, r *http.Request) {
 			d.claims, d.instance = true, id
 		}
 	})
+	if abandoned {
+		s.log.Info("claim abandoned", "instance", id)
+		return
+	}
 	if refused == nil {
 		s.log.Info("claimed", "instance", id)
 		return
@@ -162,7 +169,7 @@ func (s *Server) serveAvailability(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	s.log.Info("availability asked for", "state", a.State, "until", a.Until, "by", a.By, "why", a.Why)
+	s.log.Info("availability asked for", a.logged()...)
 	answer := Asked{}
 	if s.supervised.Load() {
 		answer.Decides = "its supervisor"
@@ -224,9 +231,9 @@ func (c *Client) Claim(ctx context.Context, instance string) error {
 	var se *StatusError
 	if errors.As(err, &se) && se.Status == http.StatusConflict {
 		var a Availability
-		if json.Unmarshal([]byte(se.Text), &a) == nil && !a.Takes(time.Now()) {
-			a.By, a.Why = clip(a.By, maxBy), clip(a.Why, maxWhy)
-			return &RefusedClaim{a}
+		// A pause that is over by our clock need not be over by its own.
+		if json.Unmarshal([]byte(se.Text), &a) == nil && a.State != "" && a.State != Open {
+			return &RefusedClaim{a.clipped()}
 		}
 	}
 	return err
@@ -266,5 +273,6 @@ func (c *Client) SetAvailability(ctx context.Context, a Availability) (Asked, er
 	if err := json.NewDecoder(io.LimitReader(resp.Body, maxAvailability)).Decode(&answer); err != nil {
 		return Asked{}, fmt.Errorf("POST /availability: %w", err)
 	}
+	answer.Availability, answer.Decides = answer.Availability.clipped(), clip(answer.Decides, maxBy)
 	return answer, nil
 }

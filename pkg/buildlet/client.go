@@ -33,6 +33,10 @@ const (
 	maxErrorText = 4 << 10
 	// maxListLine is the longest line of a listing, in bytes.
 	maxListLine = 1 << 20
+	// maxAdditions is how many additions are listened to, and maxWorkDir the
+	// longest path of a work directory, in bytes; Windows has 32767 characters.
+	maxAdditions = 50
+	maxWorkDir   = 64 << 10
 )
 
 // AdditionStdin is the addition that lets a command read standard input.
@@ -112,7 +116,12 @@ func (c *Client) Status(ctx context.Context) (Status, error) {
 	if err := json.Unmarshal(body, &s); err != nil {
 		return Status{}, fmt.Errorf("GET /status: %w", err)
 	}
-	s.Availability.By, s.Availability.Why = clip(s.Availability.By, maxBy), clip(s.Availability.Why, maxWhy)
+	s.Program, s.GOOS, s.GOARCH = clip(s.Program, maxBy), clip(s.GOOS, maxName), clip(s.GOARCH, maxName)
+	s.Additions = s.Additions[:min(len(s.Additions), maxAdditions)]
+	for i, name := range s.Additions {
+		s.Additions[i] = clip(name, maxName)
+	}
+	s.Availability = s.Availability.clipped()
 	return s, nil
 }
 
@@ -120,6 +129,9 @@ func (c *Client) Status(ctx context.Context) (Status, error) {
 // the machine.
 func (c *Client) WorkDir(ctx context.Context) (string, error) {
 	body, err := c.small(ctx, "GET", "/workdir")
+	if len(body) > maxWorkDir {
+		return "", fmt.Errorf("GET /workdir: the buildlet names a directory of %d bytes", len(body))
+	}
 	return string(body), err
 }
 

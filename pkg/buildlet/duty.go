@@ -17,8 +17,9 @@ const heldAfterUse = time.Minute
 
 // Limits of the texts in an Availability, in bytes.
 const (
-	maxBy  = 200
-	maxWhy = 500
+	maxBy   = 200
+	maxWhy  = 500
+	maxName = 50
 )
 
 // duty is what a Server is about: who holds it, and whether it takes work.
@@ -29,7 +30,8 @@ type duty struct {
 	gateSince time.Time
 	instance  string        // the instance that holds the machine
 	claims    bool          // the coordinator claims before it hands out
-	used      time.Time     // last request that works on the machine
+	used      time.Time     // last time at which a request worked on the machine
+	uses      int           // such requests under way
 	strays    int           // killed so far
 	wish      *Availability // asked for by way of the coordinator
 	wishTold  bool          // the supervisor has been told of it
@@ -68,7 +70,7 @@ func (d *duty) availability(now time.Time) Availability {
 
 // held reports whether somebody has the machine. The lock is held.
 func (d *duty) held(now time.Time, commands int) bool {
-	return d.instance != "" || commands > 0 || !d.claims && !d.used.IsZero() && now.Sub(d.used) < heldAfterUse
+	return d.instance != "" || commands > 0 || !d.claims && (d.uses > 0 || !d.used.IsZero() && now.Sub(d.used) < heldAfterUse)
 }
 
 // does returns what the server does, and why where there is something to
@@ -117,7 +119,7 @@ func (s *Server) SetAvailability(a Availability) error {
 		}
 		s.duty.ordered = a
 	})
-	s.log.Info("availability", "state", a.State, "until", a.Until, "by", a.By, "why", a.Why)
+	s.log.Info("availability", a.logged()...)
 	return nil
 }
 
@@ -230,21 +232,29 @@ func (s *Server) consultGate() {
 	})
 }
 
-// noteUse notes a request that works on the machine.
-func (s *Server) noteUse(r *http.Request) {
+// noteUse notes a request that works on the machine; done notes its end.
+func (s *Server) noteUse(r *http.Request) (done func()) {
 	switch r.URL.Path {
 	case "/", "/healthz", "/status", "/halt", "/claim", "/release", "/availability", "/debug/x", "/debug/goroutines":
-		return
+		return func() {}
 	}
 	d := &s.duty
-	d.mu.Lock()
-	now := time.Now()
-	news := !d.held(now, 0)
-	d.used = now
-	d.mu.Unlock()
-	if news {
-		d.change(func() {})
+	note := func(uses int) {
+		d.mu.Lock()
+		now := time.Now()
+		before := d.held(now, 0)
+		d.uses += uses
+		if uses > 0 || !d.linked || d.link.Up { // else its caller has gone
+			d.used = now
+		}
+		news := before != d.held(now, 0)
+		d.mu.Unlock()
+		if news {
+			d.change(func() {})
+		}
 	}
+	note(1)
+	return func() { note(-1) }
 }
 
 // check returns a with its texts made fit to be shown, or says what is wrong
@@ -268,6 +278,28 @@ func (a Availability) check(now time.Time) (Availability, error) {
 	}
 	a.By, a.Why = clip(a.By, maxBy), clip(a.Why, maxWhy)
 	return a, nil
+}
+
+// logged returns a as a log shows it: what is said.
+func (a Availability) logged() []any {
+	said := []any{"state", a.State}
+	if !a.Until.IsZero() {
+		said = append(said, "until", a.Until)
+	}
+	if a.By != "" {
+		said = append(said, "by", a.By)
+	}
+	if a.Why != "" {
+		said = append(said, "why", a.Why)
+	}
+	return said
+}
+
+// clipped returns a, which somebody else says, with texts that can be shown.
+func (a Availability) clipped() Availability {
+	a.State = AvailabilityState(clip(string(a.State), maxName))
+	a.By, a.Why = clip(a.By, maxBy), clip(a.Why, maxWhy)
+	return a
 }
 
 // clip returns at most max bytes of text, on one line, without control

@@ -23,12 +23,15 @@ import (
 
 // The waits of a Reverse.
 const (
-	// registerWait bounds one registration, dialling included.
-	registerWait = 60 * time.Second
+	// registerWait bounds one registration, dialling included. The coordinator
+	// may need 15 s of it to see whether an older link of that name is dead.
+	registerWait = 40 * time.Second
 	// minBackOff and maxBackOff bound the pause between two attempts; the
-	// pause is drawn at random below a limit that doubles.
+	// pause is drawn at random below a limit that doubles. An attempt that
+	// hangs and the pause behind it are within the minute in which a machine
+	// is to be back once the network is.
 	minBackOff = time.Second
-	maxBackOff = time.Minute
+	maxBackOff = 15 * time.Second
 	// settledAfter is how long a link has to hold for the back-off to begin
 	// anew.
 	settledAfter = time.Minute
@@ -166,6 +169,9 @@ func final(err error) bool {
 		// A conflict is with another machine of the same name, which may go.
 		return refused.status < 500 && refused.status != http.StatusTooManyRequests && refused.status != http.StatusConflict
 	}
+	if netdial.OutOfDate(err) {
+		return false // the clock may be wrong, and be set
+	}
 	var cert *tls.CertificateVerificationError
 	var unknown x509.UnknownAuthorityError
 	var addr *net.AddrError
@@ -196,6 +202,9 @@ func (r *Reverse) session(ctx context.Context, key string, log *slog.Logger, reg
 		// There is no time-out: the coordinator may keep a connection for a
 		// later request, and hands out what is dead by then (section 2.6).
 		Handler: r.proving(func() {
+			if ln.Err() != nil {
+				return // the answer came too late
+			}
 			log.Info("in the pool")
 			r.tell(LinkState{Up: true, Good: time.Now(), Additions: additions})
 		}),

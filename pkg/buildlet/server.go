@@ -150,7 +150,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !s.inPlace() {
 		s.remakeWorkDir()
 	}
-	s.noteUse(r)
+	defer s.noteUse(r)()
 	s.mux.ServeHTTP(w, r)
 }
 

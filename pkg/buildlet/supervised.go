@@ -64,7 +64,8 @@ const (
 // Order is a line that a supervisor writes.
 type Order struct {
 	// Availability replaces what the buildlet says to coordinators. Draining
-	// ends the buildlet, with exit code 0, once nobody holds it.
+	// ends the buildlet, with exit code 0, once nobody holds it. A supervisor
+	// gives one at once: the buildlet waits for it before it registers.
 	Availability Availability `json:"availability"`
 }
 
@@ -75,6 +76,9 @@ const (
 	reportPause = 50 * time.Millisecond
 	// lastReportWait is how long a supervisor has to take the last Report.
 	lastReportWait = 2 * time.Second
+	// firstOrderWait is how long a buildlet waits for its first Order before
+	// it registers. A supervisor without a word to say costs that time.
+	firstOrderWait = 10 * time.Second
 	// maxOrder bounds an Order, in bytes; a longer line is passed over.
 	maxOrder = 64 << 10
 )
@@ -84,19 +88,26 @@ var errSupervisorGone = errors.New("the supervisor has gone")
 
 // RunSupervised is Run for a worker that a program has started: it writes
 // Reports to out and takes Orders from in, whose end it takes for that
-// program's. The last Report is written when all else has ended. Reading from
-// in goes on until its end.
+// program's. Nothing is registered before the first Order: it may be that the
+// machine takes no work. The last Report is written when all else has ended.
+// Reading from in goes on until its end.
 func (w *Worker) RunSupervised(ctx context.Context, in io.Reader, out io.Writer) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer surviveBrokenPipes()()
 	s := w.Server
 	s.supervised.Store(true)
+	if w.Reverse != nil {
+		s.setLink(LinkState{Why: "it waits for its first order"})
+	}
+	ordered := make(chan struct{})
+	first := sync.OnceFunc(func() { close(ordered) })
 	go func() {
 		readOrders(in, func(o Order) {
 			if err := s.SetAvailability(o.Availability); err != nil {
 				s.log.Warn("an order is passed over", "err", err)
 			}
+			first()
 		})
 		s.setEnding(errSupervisorGone.Error())
 		cancel(errSupervisorGone)
@@ -104,6 +115,12 @@ func (w *Worker) RunSupervised(ctx context.Context, in io.Reader, out io.Writer)
 	stop := make(chan struct{})
 	var written sync.WaitGroup
 	written.Go(func() { s.writeReports(out, stop) })
+	select {
+	case <-ordered:
+	case <-ctx.Done():
+	case <-time.After(firstOrderWait):
+		s.log.Warn("no order has come; the machine takes work", "within", firstOrderWait)
+	}
 	err := w.Run(ctx)
 	if err != nil {
 		why := err.Error()
@@ -142,12 +159,13 @@ func (s *Server) writeReports(out io.Writer, stop <-chan struct{}) {
 	for last := false; ; {
 		changed := s.Changed()
 		report := s.Report()
-		if err := enc.Encode(report); err != nil {
-			s.log.Debug("report not written", "err", err)
-		} else if report.Wish != nil {
+		if report.Wish != nil { // before it is written: the answer may be here first
 			s.duty.mu.Lock()
 			s.duty.wishTold = s.duty.wishTold || s.duty.wish == report.Wish
 			s.duty.mu.Unlock()
+		}
+		if err := enc.Encode(report); err != nil {
+			s.log.Debug("report not written", "err", err)
 		}
 		if last {
 			return

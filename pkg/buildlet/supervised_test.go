@@ -24,8 +24,17 @@ type supervised struct {
 	cancel context.CancelFunc
 }
 
-// superviseWorker starts a worker that registers with p.
+// superviseWorker starts a worker that registers with p, and orders it to take
+// work.
 func superviseWorker(t *testing.T, p *peer, opts Options) *supervised {
+	t.Helper()
+	s := superviseSilently(t, p, opts)
+	s.order(Availability{State: Open})
+	return s
+}
+
+// superviseSilently starts a worker that has no order yet.
+func superviseSilently(t *testing.T, p *peer, opts Options) *supervised {
 	t.Helper()
 	opts.WorkDir = t.TempDir()
 	opts.Log = testLog()
@@ -233,6 +242,44 @@ func TestSupervisedOrders(t *testing.T) {
 	}
 }
 
+// A machine whose owner has paused it is never seen to take work, not even
+// for the moment between its registration and the order.
+func TestSupervisedFirstOrder(t *testing.T) {
+	p := newPeer(t, nil)
+	s := superviseSilently(t, p, Options{})
+	await(t, "it waits", func() bool {
+		r := s.last()
+		return r.State == Connecting && strings.Contains(r.Why, "first order")
+	})
+	select {
+	case <-p.links:
+		t.Fatal("it registers before its first order")
+	case <-time.After(time.Second / 2):
+	}
+	s.order(Availability{State: Paused, By: "its owner"})
+	c := p.over(p.link())
+	if status, err := c.Status(t.Context()); err != nil || status.Availability.State != Paused {
+		t.Errorf("the first status: %+v, %v", status, err)
+	}
+	if err := c.Claim(t.Context(), "joe-x-0"); err == nil {
+		t.Error("it is claimed")
+	}
+}
+
+// A supervisor that ends before it has given an order ends its worker, too.
+func TestSupervisorGoesWithoutOrder(t *testing.T) {
+	p := newPeer(t, nil)
+	s := superviseSilently(t, p, Options{})
+	await(t, "it waits", func() bool { return s.last().State == Connecting })
+	s.orders.Close()
+	if err := s.end(); err != nil {
+		t.Error(err)
+	}
+	if r := s.last(); r.State != Ending || !strings.Contains(r.Why, "supervisor") {
+		t.Errorf("last report: %+v", r)
+	}
+}
+
 // What is asked for by way of the coordinator is the supervisor's to decide.
 func TestSupervisedWish(t *testing.T) {
 	p := newPeer(t, nil)
@@ -334,6 +381,7 @@ func TestSupervisorThatDoesNotRead(t *testing.T) {
 	defer outR.Close()
 	ended := make(chan error, 1)
 	go func() { ended <- w.RunSupervised(t.Context(), inR, outW) }()
+	io.WriteString(inW, `{"availability":{"state":"open"}}`+"\n")
 	c := p.over(p.link())
 	if err := c.Claim(t.Context(), "x"); err != nil {
 		t.Error(err)

@@ -56,7 +56,7 @@ func (p *pool) available(h *host) api.Availability {
 
 // takes reports whether h may be handed out. The lock is held.
 func (p *pool) takes(h *host) bool {
-	return h.state == api.HostIdle && !h.gone && p.available(h).Takes(time.Now())
+	return h.state == api.HostIdle && !h.gone && !h.refused && p.available(h).Takes(time.Now())
 }
 
 // shown returns what is said of h's state. The lock is held.
@@ -144,6 +144,10 @@ func oneLine(text string) string {
 	}, strings.ToValidUTF8(text, "?")))
 }
 
+// shownError returns the text of an error, in which a machine may have had its
+// say, on one line of decent length.
+func shownError(err error) string { return fmt.Sprintf("%.600s", oneLine(err.Error())) }
+
 // hostOfPrincipal returns the one machine named hostname that principal may
 // change; hostType, if not empty, chooses between namesakes.
 func (c *Coordinator) hostOfPrincipal(hostname, hostType, principal string) (*host, error) {
@@ -205,10 +209,10 @@ func (c *Coordinator) setAvailability(ctx context.Context, h *host, a api.Availa
 			State: buildlet.AvailabilityState(a.State), Until: a.Until, Since: a.Since, By: a.By, Why: a.Why,
 		})
 		if err != nil {
-			return "", api.Errorf(api.CodeUnreachable, "%s (%s): %v", h.hostname, h.addr, err)
+			return "", api.Errorf(api.CodeUnreachable, "%s (%s): %s", h.hostname, h.addr, shownError(err))
 		}
 		c.pool.mu.Lock()
-		h.status.Availability = answer.Availability
+		h.status.Availability, h.refused = answer.Availability, false
 		c.pool.handOut()
 		c.pool.mu.Unlock()
 		return answer.Decides, nil
@@ -217,6 +221,8 @@ func (c *Coordinator) setAvailability(ctx context.Context, h *host, a api.Availa
 	if a.State == api.Open {
 		rec = store.HostAvailability{HostType: h.hostType, Hostname: h.hostname}
 	}
+	c.pool.toldMu.Lock()
+	defer c.pool.toldMu.Unlock()
 	if err := c.opts.Store.SaveHostAvailability(context.WithoutCancel(ctx), rec); err != nil {
 		return "", api.Errorf(api.CodeInternal, "keep that %s is %s: %v", h.hostname, a.State, err)
 	}
@@ -239,7 +245,9 @@ func (h *host) claim(ctx context.Context, instance string) error {
 	return h.client.Claim(ctx, instance)
 }
 
-// putBack returns a machine that has refused its claim to the pool.
+// putBack returns a machine that has refused its claim to the pool. It is not
+// asked again before it has been heard of: it may refuse although it said that
+// it takes work, as one does whose clock is behind in a pause.
 func (p *pool) putBack(h *host, a buildlet.Availability) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -247,7 +255,7 @@ func (p *pool) putBack(h *host, a buildlet.Availability) {
 		return
 	}
 	h.status.Availability = a
-	h.instance = ""
+	h.instance, h.refused = "", true
 	p.set(h, api.HostIdle)
 	p.handOut()
 }

@@ -254,7 +254,7 @@ func TestUsersCannotClaim(t *testing.T) {
 	wantAPIError(t, err, api.CodeForbidden, "/release")
 	_, err = b.SetAvailability(t.Context(), buildlet.Availability{State: buildlet.Paused})
 	wantAPIError(t, err, api.CodeForbidden, "/availability")
-	for _, path := range []string{"//claim", "/%2Fclaim", "/x/../claim", "/%63laim", "/claim/"} {
+	for _, path := range []string{"//claim", "/%2Fclaim", "/x/../claim", "/%63laim", "/claim/", "/..%2Fclaim", "/%2e/claim", "/claim%2F.", "/x%2F..%2Fclaim", "/%2E%2E/buildlet/claim"} {
 		req, _ := http.NewRequestWithContext(t.Context(), "POST", joe.BuildletURL(inst.ID)+path+"?instance=mine", nil)
 		req.SetBasicAuth("user-joe", f.master.Key("user-joe"))
 		if resp, err := joe.HTTP().Do(req); err == nil {

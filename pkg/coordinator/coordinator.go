@@ -64,6 +64,9 @@ type Options struct {
 	// BodyWait is how long a JSON request may take to come in, and the rest of
 	// a refused one; 30 s.
 	BodyWait time.Duration
+	// AnswerWait is how long an answer may take to be read, unless it is a
+	// stream or a file; 2 min.
+	AnswerWait time.Duration
 	// RequestsPerHour is how many new machines may be asked for from one
 	// address; 20.
 	RequestsPerHour int
@@ -80,8 +83,6 @@ type Coordinator struct {
 	names   nameLocks
 	mux     *http.ServeMux
 	cert    atomic.Pointer[x509.Certificate] // what Serve shows to clients
-
-	lineWait time.Duration // how long a CreateEvent may take to be written
 
 	ctx  context.Context // ends with Close
 	stop context.CancelFunc
@@ -111,13 +112,14 @@ func New(opts Options) (*Coordinator, error) {
 		{&opts.HeartbeatWait, 15 * time.Second},
 		{&opts.ProgressEvery, 5 * time.Second},
 		{&opts.BodyWait, 30 * time.Second},
+		{&opts.AnswerWait, 2 * time.Minute},
 	} {
 		if *d.field == 0 {
 			*d.field = d.value
 		}
 	}
 	opts.RequestsPerHour = cmp.Or(opts.RequestsPerHour, 20)
-	c := &Coordinator{opts: opts, log: opts.Log, started: time.Now(), lineWait: 30 * time.Second}
+	c := &Coordinator{opts: opts, log: opts.Log, started: time.Now()}
 	c.ctx, c.stop = context.WithCancel(context.Background())
 	c.pool = newPool(c)
 	if err := c.pool.recall(); err != nil {
@@ -138,6 +140,7 @@ func (c *Coordinator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if hasBody && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
 		c.hurry(w) // no route wants it
 	}
+	c.answerBy(w, c.opts.AnswerWait)
 	c.mux.ServeHTTP(w, r)
 	if hasBody {
 		c.hurry(w) // for what was left unread

@@ -104,9 +104,18 @@ func (c *Coordinator) hurry(w http.ResponseWriter) {
 	http.NewResponseController(w).SetReadDeadline(time.Now().Add(c.opts.BodyWait))
 }
 
-// readJSON reads the body of r, one JSON value of at most limit bytes without
-// unknown fields, into v, and returns the body.
-func (c *Coordinator) readJSON(w http.ResponseWriter, r *http.Request, limit int64, v any) ([]byte, error) {
+// answerBy bounds the wait for the answer to be read; 0 means no bound. It
+// holds for this one request.
+func (c *Coordinator) answerBy(w http.ResponseWriter, wait time.Duration) {
+	var at time.Time
+	if wait > 0 {
+		at = time.Now().Add(wait)
+	}
+	http.NewResponseController(w).SetWriteDeadline(at)
+}
+
+// readBody reads the body of r, of at most limit bytes.
+func (c *Coordinator) readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
 	c.hurry(w)
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 	if err != nil {
@@ -117,6 +126,16 @@ func (c *Coordinator) readJSON(w http.ResponseWriter, r *http.Request, limit int
 		return nil, api.Errorf(api.CodeBadRequest, "the request broke off: %v", err)
 	}
 	http.NewResponseController(w).SetReadDeadline(time.Time{})
+	return body, nil
+}
+
+// readJSON reads the body of r, one JSON value of at most limit bytes without
+// unknown fields, into v, and returns the body.
+func (c *Coordinator) readJSON(w http.ResponseWriter, r *http.Request, limit int64, v any) ([]byte, error) {
+	body, err := c.readBody(w, r, limit)
+	if err != nil {
+		return nil, err
+	}
 	dec := json.NewDecoder(bytes.NewReader(body))
 	dec.DisallowUnknownFields()
 	if err = dec.Decode(v); err == nil {
@@ -150,8 +169,13 @@ func (c *Coordinator) withInstance(next func(http.ResponseWriter, *http.Request,
 // serveCreate answers with a stream of api.CreateEvent.
 func (c *Coordinator) serveCreate(w http.ResponseWriter, r *http.Request, principal string) {
 	var req api.CreateRequest
-	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxRequestBody))
-	if err := dec.Decode(&req); err != nil {
+	body, err := c.readBody(w, r, maxRequestBody)
+	if err != nil {
+		writeError(w, err)
+		return
+	}
+	// Unknown fields are passed over.
+	if err := json.Unmarshal(body, &req); err != nil {
 		writeError(w, api.Errorf(api.CodeBadRequest, "the request is not what it should be: %v", err).
 			WithHint(`as {"builderType":"linux-amd64"}`))
 		return
@@ -164,7 +188,7 @@ func (c *Coordinator) serveCreate(w http.ResponseWriter, r *http.Request, princi
 	enc := json.NewEncoder(w)
 	send := func(ev api.CreateEvent) error {
 		w.Header().Set("Content-Type", api.ContentStream)
-		rc.SetWriteDeadline(time.Now().Add(c.lineWait))
+		rc.SetWriteDeadline(time.Now().Add(30 * time.Second))
 		if err := enc.Encode(ev); err != nil {
 			return err
 		}
@@ -177,6 +201,7 @@ func (c *Coordinator) serveCreate(w http.ResponseWriter, r *http.Request, princi
 	})
 	switch {
 	case err != nil && !streaming:
+		c.answerBy(w, c.opts.AnswerWait) // anew: to make it ready may have taken minutes
 		writeError(w, err)
 	case err != nil:
 		send(api.CreateEvent{Error: asAPIError(err)})

@@ -54,6 +54,7 @@ type host struct {
 	instance string // ID of the instance that holds it
 	clean    bool   // its work directory was emptied after the last use
 	gone     bool
+	refused  bool // it has refused a claim, and has not been heard of since
 
 	claims     []api.HostClaim // newest first
 	strays     int
@@ -68,7 +69,7 @@ func newHost(conn net.Conn, hostname, hostType, version string, log *slog.Logger
 		hostType:  hostType,
 		addr:      conn.RemoteAddr().String(),
 		connected: now,
-		link:      &link{Conn: conn},
+		link:      newLink(conn),
 		version:   version,
 		state:     api.HostChecking,
 		since:     now,
@@ -87,6 +88,8 @@ func newHost(conn net.Conn, hostname, hostType, version string, log *slog.Logger
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			ctx, cancel := context.WithTimeoutCause(ctx, dialWait, fmt.Errorf("%s did not dial back within %s", hostname, dialWait))
 			defer cancel()
+			ctx, leave := h.link.dials.enter(ctx)
+			defer leave()
 			conn, err := h.dialer.Dial(ctx)
 			if err != nil && ctx.Err() != nil {
 				err = context.Cause(ctx)
@@ -115,6 +118,13 @@ func (h *host) check(ctx context.Context, wait time.Duration) (buildlet.Status, 
 	ctx, cancel := context.WithTimeoutCause(ctx, wait, fmt.Errorf("no answer within %s", wait))
 	defer cancel()
 	return h.client.Status(ctx)
+}
+
+// workDir asks for the work directory.
+func (h *host) workDir(ctx context.Context, wait time.Duration) (string, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, wait, fmt.Errorf("the work directory was not named within %s", wait))
+	defer cancel()
+	return h.client.WorkDir(ctx)
 }
 
 // wipe empties the work directory.

@@ -90,7 +90,7 @@ func (s *instances) create(ctx context.Context, owner, builderType string, wait 
 		}
 		h.evict(fmt.Errorf("it could not be made ready for an instance: %w", err))
 		if progress != nil {
-			progress(api.CreateEvent{Message: fmt.Sprintf("%s could not be made ready (%v); looking for another", h.hostname, err)})
+			progress(api.CreateEvent{Message: fmt.Sprintf("%s could not be made ready (%s); looking for another", h.hostname, shownError(err))})
 		}
 	}
 }
@@ -110,15 +110,17 @@ func (s *instances) start(ctx context.Context, h *host, owner, builderType strin
 	claims := h.status.Has(buildlet.AdditionClaim)
 	s.c.pool.mu.Unlock()
 	if claims {
-		if err := h.claim(ctx, id); err != nil {
+		// The claim is seen to its end even if nobody waits for the machine
+		// any more: it is noted before, so that the release ends it.
+		s.c.pool.claimed(h, id)
+		if err := h.claim(s.c.ctx, id); err != nil {
 			return api.Instance{}, err
 		}
-		s.c.pool.claimed(h, id)
 	}
 	if err := s.c.pool.prepare(ctx, h); err != nil {
 		return api.Instance{}, fmt.Errorf("empty the work directory: %w", err)
 	}
-	workDir, err := h.client.WorkDir(ctx)
+	workDir, err := h.workDir(ctx, 4*s.c.opts.HeartbeatWait)
 	if err != nil {
 		return api.Instance{}, err
 	}
@@ -133,12 +135,12 @@ func (s *instances) start(ctx context.Context, h *host, owner, builderType strin
 		Expires:     now.Add(s.c.opts.IdleLife),
 	}}
 	inst.ctx, inst.cancel = context.WithCancelCause(s.c.ctx)
+	s.c.pool.hold(h, id) // before somebody can end it
 	s.mu.Lock()
 	inst.rec.ID = id
 	s.live[inst.rec.ID] = inst
+	s.save(inst.rec) // from here on others write rec
 	s.mu.Unlock()
-	s.c.pool.hold(h, inst.rec.ID)
-	s.save(inst.rec)
 	s.c.log.Info("instance created", "instance", inst.rec.ID, "hostname", h.hostname, "addr", h.addr)
 	select {
 	case <-h.lost(): // before the instance was there to be told

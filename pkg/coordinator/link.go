@@ -1,12 +1,14 @@
 package coordinator
 
 import (
-	"bytes"
+	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"sync"
 	"time"
 )
@@ -24,13 +26,22 @@ const linkWait = 10 * time.Second
 // lines that the dialer does not know.
 type link struct {
 	net.Conn
-	look func() // called at {"command":"status"}; nil: nothing is
+	look  func() // called at {"command":"status"}; nil: nothing is
+	dials waitingDials
 
 	mu  sync.Mutex
 	why error
 
 	writeMu sync.Mutex // one line at a time
-	text    []byte     // what came since the last newline; the reader's own
+
+	// The rest is the reader's own.
+	lines *bufio.Reader
+	rest  []byte // of a line, for the dialer
+	err   error  // what comes after rest
+}
+
+func newLink(conn net.Conn) *link {
+	return &link{Conn: conn, lines: bufio.NewReaderSize(conn, maxControlLine)}
 }
 
 // end notes why the link is about to end; the first reason stays.
@@ -42,40 +53,44 @@ func (l *link) end(why error) {
 	}
 }
 
-// reason returns why the link ended.
+// reason returns why the link ended, in words that can be shown.
 func (l *link) reason() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.why == nil {
 		return errors.New("the link was closed")
 	}
-	return l.why
+	return errors.New(shownError(l.why))
 }
 
+// Read gives whole lines to the dialer, but not those that would stop it: it
+// reads on after a failed pick-up only when somebody dials, who then gets the
+// failure of another.
 func (l *link) Read(p []byte) (int, error) {
-	n, err := l.Conn.Read(p)
-	for rest := p[:n]; ; {
-		i := bytes.IndexByte(rest, '\n')
-		if i < 0 {
-			l.text = append(l.text, rest...)
-			break
+	for len(l.rest) == 0 {
+		if l.err != nil {
+			return 0, l.err
 		}
-		l.text = append(l.text, rest[:i]...)
-		if !l.tooLong() {
-			l.serve(l.text)
+		line, err := l.lines.ReadSlice('\n')
+		switch {
+		case err == nil:
+			if l.serve(line) {
+				continue
+			}
+		case errors.Is(err, bufio.ErrBufferFull): // the dialer hangs up
+			l.end(fmt.Errorf("the buildlet sent a control line of more than %d bytes", maxControlLine))
+		case errors.Is(err, io.EOF):
+			l.end(errors.New("the buildlet closed the link"))
+			l.err = err
+		default:
+			l.end(fmt.Errorf("the link broke: %w", err))
+			l.err = err
 		}
-		l.text, rest = l.text[:0], rest[i+1:]
+		l.rest = line
 	}
-	if l.tooLong() {
-		l.text = l.text[:0] // the dialer hangs up
-	}
-	switch {
-	case errors.Is(err, io.EOF):
-		l.end(errors.New("the buildlet closed the link"))
-	case err != nil:
-		l.end(fmt.Errorf("the link broke: %w", err))
-	}
-	return n, err
+	n := copy(p, l.rest)
+	l.rest = l.rest[n:]
+	return n, nil
 }
 
 // Close is called by the dialer. It does so unasked, and without an error
@@ -85,39 +100,61 @@ func (l *link) Close() error {
 	return l.Conn.Close()
 }
 
-// tooLong reports whether what came since the last newline is too long, and
-// notes that.
-func (l *link) tooLong() bool {
-	if len(l.text) < maxControlLine {
+// serve answers a line, if it is one that the dialer does not serve. It
+// reports whether the dialer is not to see it.
+func (l *link) serve(line []byte) (served bool) {
+	var msg struct {
+		Command string `json:"command"`
+		Err     string `json:"err"`
+	}
+	if json.Unmarshal(line, &msg) != nil {
 		return false
 	}
-	l.end(fmt.Errorf("the buildlet sent a control line of more than %d bytes", maxControlLine))
-	return true
-}
-
-// serve answers a line, if it is one of our own additions.
-func (l *link) serve(line []byte) {
-	switch controlCommand(line) {
+	switch msg.Command {
 	case "ping":
 		io.WriteString(l, pong)
 	case "status":
 		if l.look != nil {
 			l.look()
 		}
+	case "pickup-failed":
+		l.dials.fail(fmt.Errorf("it could not dial back: %.400s", oneLine(msg.Err)))
+		return true
 	}
+	return false
 }
 
 const pong = "{\"command\":\"pong\"}\n"
 
-// controlCommand returns the command of a line, or "" if that is none.
-func controlCommand(line []byte) string {
-	var msg struct {
-		Command string `json:"command"`
+// waitingDials are the dials that wait for the buildlet to dial back. All of
+// them go by one name on the wire, so that a failure can be that of any.
+type waitingDials struct {
+	mu   sync.Mutex
+	list []*context.CancelCauseFunc // oldest first
+}
+
+// enter adds a dial, until leave is called. Its context ends if it fails.
+func (d *waitingDials) enter(ctx context.Context) (_ context.Context, leave func()) {
+	ctx, fail := context.WithCancelCause(ctx)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.list = append(d.list, &fail)
+	return ctx, func() {
+		fail(nil)
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.list = slices.DeleteFunc(d.list, func(o *context.CancelCauseFunc) bool { return o == &fail })
 	}
-	if json.Unmarshal(line, &msg) != nil {
-		return ""
+}
+
+// fail ends the dial that waits longest, if one does.
+func (d *waitingDials) fail(why error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.list) > 0 {
+		(*d.list[0])(why)
+		d.list = slices.Delete(d.list, 0, 1)
 	}
-	return msg.Command
 }
 
 // Write sends whole lines: the dialer's, and our own.

@@ -25,6 +25,8 @@ type pool struct {
 	waiters []*waiter
 	gone    []api.HostGone // newest first
 	closed  bool
+	// toldMu lets one at a time change told together with its record.
+	toldMu sync.Mutex
 	// told are the machines that cannot keep themselves that they take no work.
 	told map[hostKey]api.Availability
 }
@@ -85,7 +87,7 @@ func (p *pool) heard(h *host, s buildlet.Status) {
 			h.log.Info("availability", "now", now)
 		}
 	}
-	h.heard = time.Now()
+	h.heard, h.refused = time.Now(), false
 	p.handOut() // a pause may be over
 }
 
@@ -98,7 +100,7 @@ func (p *pool) set(h *host, s api.HostState) {
 func (p *pool) remove(h *host, why error) {
 	p.mu.Lock()
 	h.gone = true
-	text := leftBecause(p.available(h), why)
+	text := leftBecause(p.available(h), why) // why is fit to be shown
 	p.hosts = slices.DeleteFunc(p.hosts, func(o *host) bool { return o == h })
 	p.gone = append([]api.HostGone{{
 		Hostname: h.hostname, HostType: h.hostType, Addr: h.addr, When: time.Now(), Why: text,

@@ -34,6 +34,11 @@ func (c *Coordinator) serveBuildlet(w http.ResponseWriter, r *http.Request, prin
 	path := "/" + r.PathValue("path")
 	if path == "/halt" {
 		// Passed on, it could power off somebody's machine.
+		if r.Method != http.MethodPost { // as a link on some page is not
+			w.Header().Set("Allow", http.MethodPost)
+			writeError(w, api.Errorf(api.CodeMethod, "%s wants POST, not %s", path, r.Method))
+			return
+		}
 		c.destroy(w, inst, principal)
 		return
 	}
@@ -53,6 +58,7 @@ func (c *Coordinator) serveBuildlet(w http.ResponseWriter, r *http.Request, prin
 	stop := context.AfterFunc(inst.ctx, func() { cancel(context.Cause(inst.ctx)) })
 	defer stop()
 
+	c.answerBy(w, 0)
 	rc := http.NewResponseController(w)
 	rc.EnableFullDuplex() // a command's input and output run at the same time
 	body := r.Body
@@ -73,6 +79,11 @@ func (c *Coordinator) serveBuildlet(w http.ResponseWriter, r *http.Request, prin
 		},
 		ModifyResponse: func(resp *http.Response) error {
 			refused = resp.StatusCode >= 400
+			// It is no page of ours: a script in it would act with the key
+			// that a browser has for us.
+			resp.Header.Set("Content-Security-Policy", "sandbox")
+			resp.Header.Set("X-Content-Type-Options", "nosniff")
+			resp.Header.Del("Set-Cookie")
 			return nil
 		},
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
@@ -101,5 +112,6 @@ func (c *Coordinator) proxyError(ctx context.Context, inst *instance, path strin
 // destroy ends inst at its owner's wish.
 func (c *Coordinator) destroy(w http.ResponseWriter, inst *instance, principal string) {
 	c.insts.end(inst, fmt.Sprintf("%s destroyed it", strings.TrimSpace(principal)))
+	c.answerBy(w, c.opts.AnswerWait) // anew: that may have taken minutes
 	w.WriteHeader(http.StatusOK)
 }

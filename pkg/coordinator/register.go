@@ -102,7 +102,7 @@ func (c *Coordinator) serveReverse(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	conn.SetDeadline(time.Time{})
-	h := newHost(conn, hostname, hostType, r.Header.Get("X-Go-Builder-Version"), c.log)
+	h := newHost(conn, hostname, hostType, fmt.Sprintf("%.20s", r.Header.Get("X-Go-Builder-Version")), c.log)
 	h.process = process
 	c.pool.add(h)
 }

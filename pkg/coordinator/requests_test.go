@@ -560,7 +560,7 @@ func TestRequestProofs(t *testing.T) {
 		parts  []string
 	}{
 		{"no proof", func(r *http.Request) { r.Header.Del(api.HeaderProof) }, api.CodeUnauthorized, []string{"none came"}},
-		{"old", at(-11 * time.Minute), api.CodeUnauthorized, []string{"11m0s old", "set the clock"}},
+		{"old", at(-11 * time.Minute), api.CodeUnauthorized, []string{"proof is 11m", "old by", "set the clock"}},
 		{"early", at(11 * time.Minute), api.CodeUnauthorized, []string{"ahead", "set the clock"}},
 		{"another's key", func(r *http.Request) {
 			body, _ := json.Marshal(o.NewRequest)

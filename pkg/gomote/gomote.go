@@ -9,11 +9,14 @@ package gomote
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"gobuild/pkg/api"
 	"gobuild/pkg/buildlet"
@@ -23,6 +26,7 @@ import (
 // Session works on one instance. It is safe for use by several goroutines.
 type Session struct {
 	inst  api.Instance
+	farm  *api.Client
 	build *buildlet.Client
 }
 
@@ -35,6 +39,7 @@ func Open(ctx context.Context, c *api.Client, user, key, id string) (*Session, e
 	}
 	return &Session{
 		inst: inst,
+		farm: c,
 		build: buildlet.NewClient(c.BuildletURL(id), buildlet.ClientOptions{
 			HTTP: c.HTTP(),
 			User: user, Password: key,
@@ -86,7 +91,46 @@ func (s *Session) Run(ctx context.Context, cmd string, opts RunOptions) (buildle
 	if strings.HasPrefix(cmd, "/") {
 		opts.SystemLevel = true
 	}
-	return s.build.Exec(ctx, cmd, opts.ExecOptions)
+	state, err := s.build.Exec(ctx, cmd, opts.ExecOptions)
+	if err != nil && ctx.Err() == nil {
+		err = s.fate(ctx, err)
+	}
+	return state, err
+}
+
+const (
+	// fateWait is how long the coordinator may take to see that the machine is
+	// lost whose command's output has broken off, fatePause between two
+	// questions.
+	fateWait  = 3 * time.Second
+	fatePause = 100 * time.Millisecond
+)
+
+// fate adds what has become of the instance to the error of a command of which
+// nothing more is heard. A broken connection does not tell.
+func (s *Session) fate(ctx context.Context, err error) error {
+	if _, told := errors.AsType[*api.Error](err); told {
+		return err
+	}
+	if _, ours := errors.AsType[*fs.PathError](err); ours {
+		return err // the output cannot be written here
+	}
+	ctx, cancel := context.WithTimeout(ctx, fateWait)
+	defer cancel()
+	for {
+		_, why := s.farm.Instance(ctx, s.inst.ID)
+		if e, ok := errors.AsType[*api.Error](why); ok && e.Code == api.CodeGone {
+			return fmt.Errorf("%w: %w", err, why)
+		}
+		if why != nil {
+			return err
+		}
+		select {
+		case <-time.After(fatePause):
+		case <-ctx.Done():
+			return err
+		}
+	}
 }
 
 // Progress is told how many bytes of total have moved; total is -1 where it

@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
+	"gobuild/pkg/api"
 	"gobuild/pkg/buildlet"
 	"gobuild/pkg/gomote"
 	"gobuild/pkg/hint"
@@ -104,6 +107,39 @@ func TestRunGivenUp(t *testing.T) {
 		Args: []string{"-c", "echo; exec sleep 1000"}, Output: writerFunc(func() { cancel() }),
 	}})
 	if !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+}
+
+// The output of a command breaks off when its instance ends under it: its
+// caller is told why.
+func TestRunOnEndedInstance(t *testing.T) {
+	b := newBench(t, asIs)
+	destroyed := make(chan error, 1)
+	var once sync.Once
+	_, err := b.Run(within(t), "/bin/sh", gomote.RunOptions{ExecOptions: buildlet.ExecOptions{
+		Args: []string{"-c", "echo; exec sleep 1000"}, Output: writerFunc(func() {
+			once.Do(func() { go func() { destroyed <- b.client.Destroy(within(t), b.Instance().ID) }() })
+		}),
+	}})
+	if err := <-destroyed; err != nil {
+		t.Fatal(err)
+	}
+	if e, ok := errors.AsType[*api.Error](err); !ok || e.Code != api.CodeGone || !strings.Contains(err.Error(), "user-joe destroyed it") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// What cannot be written here is no news of the instance.
+func TestRunOutputNotWritten(t *testing.T) {
+	b := newBench(t, asIs)
+	file, err := os.Create(filepath.Join(t.TempDir(), "out"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	file.Close()
+	_, err = b.Run(within(t), "/bin/sh", gomote.RunOptions{ExecOptions: buildlet.ExecOptions{Args: []string{"-c", "echo"}, Output: file}})
+	if !errors.Is(err, os.ErrClosed) {
 		t.Errorf("error %v", err)
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/url"
@@ -51,6 +52,10 @@ func Roots(caFiles ...string) (*x509.CertPool, error) {
 			continue
 		}
 		pem, err := os.ReadFile(file)
+		if errors.Is(err, fs.ErrPermission) {
+			return nil, hint.With(fmt.Errorf("read CA file: %w", err),
+				"the user that this runs as may not read it, or not enter a directory on the way: put it where everybody may, it is no secret")
+		}
 		if err != nil {
 			return nil, hint.With(fmt.Errorf("read CA file: %w", err),
 				"--ca-file (or GOBUILD_CA_FILE, or ca-file in the config) names a PEM file with the farm's CA certificate")
@@ -193,6 +198,14 @@ func Lasting(err error) bool {
 		refused *refusedError
 	)
 	return errors.As(err, &cert) || errors.As(err, &record) || errors.As(err, &refused) || errors.As(err, &dns) && dns.IsNotFound
+}
+
+// OutOfDate reports whether a connection failed since a certificate does not
+// hold at this time, by this machine's clock. A machine without a clock of its
+// own may be years off until a time server has told it.
+func OutOfDate(err error) bool {
+	invalid, ok := errors.AsType[x509.CertificateInvalidError](err)
+	return ok && invalid.Reason == x509.Expired
 }
 
 // host returns addr without its port.
