@@ -1,12 +1,15 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"gobuild/pkg/botcert"
+	"gobuild/pkg/hint"
 )
 
 // newCSRSignCommand returns "gobuild csr sign".
@@ -63,6 +66,9 @@ expires, shortened (it ends with the CA), file (the CA's copy), out.`,
 				opts.Out = fmt.Sprintf("%s-%d.cert", host.Name, opts.Now.Unix())
 			}
 			issued, text, err := ca.Sign(csr, host.Name, opts)
+			if errors.Is(err, fs.ErrExist) && hint.Of(err) == "" {
+				return hint.With(err, "a certificate is not overwritten: name another file with --out")
+			}
 			if err != nil {
 				return err
 			}

@@ -50,10 +50,11 @@ func addOwnerFlags(cmd *cobra.Command, f *ownerFlags) {
 
 // ownerText is what the commands' help says of it.
 const ownerText = `It asks run-bot on this machine, by a socket in its work directory that only its
-user and root can open; if run-bot does not run, it will find the wish when it
-is started. With --through-coordinator the coordinator is asked, with the
-builder key of the host type, from anywhere. What is wished outlives a restart
-of run-bot and of the machine.`
+user and root can open (what is built there runs as that user, and could); if
+run-bot does not run, it will find the wish when it is started. With
+--through-coordinator the coordinator is asked, with the builder key of the host
+type, from anywhere. What is wished outlives a restart of run-bot and of the
+machine.`
 
 // newDrainCommand returns "gobuild drain".
 func newDrainCommand(a *app) *cobra.Command {
@@ -125,7 +126,7 @@ A time is one of these, where nothing else is said in the zone of this machine:
 	}
 	addOwnerFlags(cmd, &f)
 	cmd.Flags().StringVar(&until, "until", "", "`TIME` at which it ends")
-	cmd.Flags().DurationVar(&for_, "for", 0, "how long it lasts, as 90m")
+	cmd.Flags().DurationVar(&for_, "for", 0, "`TIME` that it lasts, as 90m")
 	cmd.MarkFlagsMutuallyExclusive("until", "for")
 	return cmd
 }
@@ -214,9 +215,15 @@ func (a *app) wish(ctx context.Context, f ownerFlags, w control.Wish, wait bool)
 		if err := control.Save(dir, w); err != nil {
 			return err
 		}
-		text := "run-bot does not run; it will take work when it is started"
+		// It may have begun to answer after it had read what was kept.
+		if client, err = control.NewClient(dir); err == nil {
+			reply, err = client.SetWish(ctx, w)
+		}
+	}
+	if errors.Is(err, control.ErrNotRunning) {
+		text := fmt.Sprintf("no run-bot runs in %s; it will take work when it is started", workDirOf(dir))
 		if w.State != control.Open {
-			text = "run-bot does not run; when it is started it will take no work: " + w.String()
+			text = fmt.Sprintf("no run-bot runs in %s; when it is started it will take no work: %s", workDirOf(dir), w)
 		}
 		return a.printWish(wishResult{text, w})
 	}
@@ -298,6 +305,15 @@ func (a *app) workerDir(ctx context.Context, workDir string) (string, error) {
 	return "", hint.With(errors.New("this user has no worker here"), "%s; ask as the user that run-bot runs as, or as root", say)
 }
 
+// workDirOf returns the work directory that a state directory belongs to.
+func workDirOf(state string) string {
+	dir := filepath.Dir(state)
+	if state == swarmbot.StateDir(filepath.Dir(dir)) {
+		dir = filepath.Dir(dir)
+	}
+	return dir
+}
+
 // ownerKey returns what proves to a coordinator that a machine is one's own.
 func (a *app) ownerKey(f ownerFlags) (key string, err error) {
 	if f.hostType == "" {
@@ -344,7 +360,7 @@ func (a *app) printLocal(ctx context.Context, workDir string) error {
 		if loadErr != nil {
 			return loadErr
 		}
-		return hint.With(fmt.Errorf("%w; when it is started it is %s", err, wish.At(time.Now())), "gobuild run-bot starts it, mostly by a service")
+		return hint.With(fmt.Errorf("no run-bot runs in %s; when it is started it is %s", workDirOf(dir), wish.At(time.Now())), "gobuild run-bot starts it, mostly by a service")
 	}
 	if err != nil {
 		return err
@@ -375,5 +391,5 @@ func (a *app) printLocal(ctx context.Context, workDir string) error {
 			rows = append(rows, line(fact.Name, fact.Text))
 		}
 	}
-	return a.printTable([]string{"WORKER", w.Name}, rows)
+	return a.printTable([]string{"WORKER", w.Name}, a.wrapLast(rows))
 }

@@ -63,6 +63,7 @@ func (a *app) report(cmd *cobra.Command, err error) int {
 		exit = &exitError{code: exitFailed, err: err}
 	default:
 		// Missing required flags and their like: cobra has no type for them.
+		err = inOurWords(err)
 		exit = &exitError{code: exitUsage, err: err, usage: true}
 	}
 	if exit.err == nil {
@@ -113,6 +114,10 @@ func printNote(w io.Writer, label, plain, text string) {
 func flagError(cmd *cobra.Command, err error) error {
 	missing, ok := errors.AsType[*pflag.NotExistError](err)
 	if !ok {
+		wrong, ok := errors.AsType[*pflag.InvalidValueError](err)
+		if ok && wrong.GetFlag().Value.Type() == "duration" {
+			return hint.With(usageError(err), "a time is a number with its unit, as 30s, 10m or 2h")
+		}
 		return usageError(err)
 	}
 	name := missing.GetSpecifiedName()

@@ -103,7 +103,7 @@ func (a *app) defineBuilder(o lucidef.Options, mainStar string, write bool) erro
 func (a *app) changeMainStar(o lucidef.Options, entries []lucidef.Entry, file string, write bool) error {
 	before, err := os.ReadFile(file)
 	if err != nil {
-		return err
+		return hint.With(err, "--main-star names LUCI's main.star, in a checkout of the Go project's build repository")
 	}
 	after, err := lucidef.Insert(file, before, entries)
 	if err != nil {

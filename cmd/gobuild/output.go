@@ -10,6 +10,7 @@ import (
 
 	"charm.land/lipgloss/v2"
 	"charm.land/lipgloss/v2/table"
+	"golang.org/x/term"
 )
 
 // palette is the set of styles that the commands speak in. Without colours
@@ -83,6 +84,49 @@ func (a *app) printTable(headers []string, rows [][]string) error {
 		}
 	}
 	return nil
+}
+
+// wrapLast wraps the last cell of each row to what the terminal has left beside
+// the others, in further rows.
+func (a *app) wrapLast(rows [][]string) [][]string {
+	width := a.width(a.stdout)
+	if width == 0 {
+		return rows
+	}
+	left := 0
+	for _, row := range rows {
+		others := 0
+		for _, cell := range row[:len(row)-1] {
+			others += lipgloss.Width(cell) + 2
+		}
+		left = max(left, others)
+	}
+	var wrapped [][]string
+	for _, row := range rows {
+		last := len(row) - 1
+		for i, line := range strings.Split(lipgloss.Wrap(row[last], max(width-left, 20), " "), "\n") {
+			next := make([]string, last+1)
+			if i == 0 {
+				copy(next, row)
+			}
+			next[last] = line
+			wrapped = append(wrapped, next)
+		}
+	}
+	return wrapped
+}
+
+// width returns how many columns the terminal that stream is has for text; 0 if
+// it is none.
+func (a *app) width(stream io.Writer) int {
+	f, ok := stream.(*os.File)
+	if !ok || a.isTerminal == nil || !a.isTerminal(stream) {
+		return 0
+	}
+	if width, _, err := term.GetSize(int(f.Fd())); err == nil && width >= 40 {
+		return min(width, 120) // longer lines are hard to read
+	}
+	return 0
 }
 
 // printable returns s with what could steer a terminal replaced by question

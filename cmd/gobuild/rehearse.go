@@ -166,7 +166,7 @@ func (a *app) printFarm(p palette, f rehearse.Farm) {
 	}
 	fmt.Fprintf(a.stdout, "\n%s\n  status page  %s\n  everything   %s\n", p.strong.Render("The farm is up until you press Ctrl-C."), f.StatusURL, f.Dir)
 	if f.TokenServer != "" {
-		fmt.Fprintf(a.stdout, "  token server %s, without TLS: as luci_machine_tokend -backend takes it\n", f.TokenServer)
+		fmt.Fprintf(a.stdout, "  token server %s, without TLS, as luci_machine_tokend -backend takes it; LOCALHOST in capitals is called with TLS\n", f.TokenServer)
 	}
 	fmt.Fprint(a.stdout, "\nIn another terminal:\n")
 	fmt.Fprintf(a.stdout, "  export %s\n", strings.Join(f.Env, " "))

@@ -83,7 +83,7 @@ dash or two.`,
 	root.SetFlagErrorFunc(flagError)
 	root.SetVersionTemplate("gobuild {{.Version}}\n")
 	root.SetHelpCommand(newHelpCommand())
-	root.SetUsageTemplate(usageTemplate(root.UsageTemplate()))
+	root.SetUsageTemplate(usageTemplate(root.UsageTemplate(), a.width(a.stdout)))
 	addGlobalFlags(root, a)
 	for _, construct := range commands {
 		root.AddCommand(construct(a))
@@ -112,9 +112,12 @@ func addGlobalFlags(root *cobra.Command, a *app) {
 }
 
 // usageTemplate returns cobra's template without the line that shows a group
-// of commands as a command of its own.
-func usageTemplate(template string) string {
+// of commands as a command of its own, and with flags wrapped at a width; 0
+// wraps nothing.
+func usageTemplate(template string, width int) string {
+	wrapped := fmt.Sprintf("Flags.FlagUsagesWrapped %d |", width)
 	return strings.NewReplacer(
+		"Flags.FlagUsages |", wrapped,
 		"{{if .Runnable}}", `{{if and .Runnable (not (index .Annotations "`+groupAnnotation+`"))}}`,
 		"{{.CommandPath}} [command]{{end}}", "{{.CommandPath}} COMMAND [flags]{{end}}",
 		`"{{.CommandPath}} [command] --help"`, `"{{.CommandPath}} COMMAND --help"`,

@@ -86,14 +86,14 @@ of the token and of --hostname.`,
 	flags.StringVar(&f.healthAddr, "health-addr", "", "`ADDR` that answers probes and browsers; on this machine only, unless it has a host part; empty for none")
 	flags.BoolVar(&f.once, "once", false, "run the bot once")
 	flags.BoolVar(&f.bot.AllowRoot, "allow-root", false, "run as root, and let every task do so")
-	flags.DurationVar(&f.bot.StopWait, "stop-wait", swarmbot.DefaultStopWait, "time that the bot has to end in when it is asked to")
+	flags.DurationVar(&f.bot.StopWait, "stop-wait", swarmbot.DefaultStopWait, "`TIME` that the bot has to end in when it is asked to")
 	flags.StringVar(&f.bot.Notices.Command, "notify-command", "", "shell `COMMAND` that tells the owner of a dead bot")
 	flags.StringVar(&f.bot.Notices.URL, "notify-url", "", "`URL` that is told of a dead bot")
-	flags.DurationVar(&f.bot.Notices.After, "notify-after", 15*time.Minute, "time that the bot has to be dead before the owner is told")
-	flags.DurationVar(&f.bot.Backoff.Min, "retry-min", supervise.DefaultBackoff.Min, "pause after the first failure")
-	flags.DurationVar(&f.bot.Backoff.Max, "retry-max", supervise.DefaultBackoff.Max, "longest pause")
+	flags.DurationVar(&f.bot.Notices.After, "notify-after", 15*time.Minute, "`TIME` that the bot has to be dead before the owner is told")
+	flags.DurationVar(&f.bot.Backoff.Min, "retry-min", supervise.DefaultBackoff.Min, "pause (`TIME`) after the first failure")
+	flags.DurationVar(&f.bot.Backoff.Max, "retry-max", supervise.DefaultBackoff.Max, "longest pause (`TIME`)")
 	flags.IntVar(&f.bot.Backoff.Budget, "retry-budget", supervise.DefaultBackoff.Budget, "failures in a row (`N`) after which the bot is given up for an hour; 0 for never")
-	flags.DurationVar(&f.bot.Settle, "settle", time.Minute, "time that the bot has to run before it counts as sound")
+	flags.DurationVar(&f.bot.Settle, "settle", time.Minute, "`TIME` that the bot has to run before it counts as sound")
 	bindConfig(flags, "hostname", "hostname")
 	bindConfig(flags, "swarming", "swarming")
 	bindConfig(flags, "token-file", "token-file")
@@ -138,6 +138,9 @@ func (a *app) runBot(ctx context.Context, f *runBotFlags) error {
 	if err := a.checkBotToken(f); err != nil {
 		return err
 	}
+	if o.Hostname == "" && a.getenv("GCE_METADATA_HOST") == "" {
+		return errNoWorker()
+	}
 	if f.token.with && f.token.user != "" {
 		return a.runBotApart(ctx, f)
 	}
@@ -177,6 +180,12 @@ func (a *app) runBot(ctx context.Context, f *runBotFlags) error {
 	return bot.Run(ctx)
 }
 
+// errNoWorker says that neither flags nor configuration tell whom a worker
+// works for.
+func errNoWorker() error {
+	return hint.With(usageErrorf("a worker of what?"), "give --hostname for a bot of LUCI's, or --host-type and --coordinator for a farm's worker; gobuild init writes them down")
+}
+
 // takeSignals returns a context that the first signal to end cancels. The next
 // calls again: by itself it would end this program alone, and leave the bot.
 func takeSignals(ctx context.Context, log *slog.Logger, again func()) (context.Context, context.CancelFunc) {
@@ -193,7 +202,7 @@ func takeSignals(ctx context.Context, log *slog.Logger, again func()) (context.C
 			select {
 			case sig := <-got:
 				if n == 0 {
-					log.Info("told to end; a second signal kills the bot at once", "signal", sig.String())
+					log.Info("told to end; a second signal kills what it runs", "signal", sig.String())
 					cancel()
 				} else {
 					again()

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -62,11 +61,12 @@ In --workdir lie the directory that the buildlet works in, which may be emptied
 at any time, the lock, what is fetched, and the state that outlives a restart.
 Before the buildlet is started run-bot waits until the coordinator can be
 reached. With less free disk or memory than --min-free-disk and
---min-free-memory the machine takes no work. The work directory is swept between
-two instances when it holds more than --max-workdir, or when disk is wanted. By
---max-processes the processes are counted while there is work, and all but the
-buildlet are killed if they are too many; on Linux the kernel has a limit
-besides, by a control group or RLIMIT_NPROC.
+--min-free-memory the machine takes no work; memory can be told on Linux only.
+The work directory is swept between two instances when it holds more than
+--max-workdir, or when disk is wanted. By --max-processes the processes are
+counted while there is work, and all but the buildlet are killed if they are too
+many; on Linux the kernel has a limit besides, by a control group or
+RLIMIT_NPROC.
 
 Gobuild drain, pause and resume say when it works. A run-bot that was drained
 and is started again stays up, without taking work, until gobuild resume.`
@@ -339,16 +339,11 @@ func (a *app) updater(o farmbot.Options, t *farmFlags) (farmbot.Updater, error) 
 	if runtime.GOOS == "windows" {
 		name += ".exe"
 	}
-	client := &http.Client{Transport: &http.Transport{
-		Proxy:                 http.ProxyFromEnvironment,
-		TLSClientConfig:       &tls.Config{RootCAs: o.Dialer.Roots, MinVersion: tls.VersionTLS12},
-		TLSHandshakeTimeout:   30 * time.Second,
-		ResponseHeaderTimeout: time.Minute,
-		DisableKeepAlives:     true, // the next call is hours away
-	}}
+	transport := stage0.Transport(o.Dialer.Roots)
+	transport.DisableKeepAlives = true // the next call is hours away
 	return &updater{Fetcher: &stage0.Fetcher{
 		URL: url, File: filepath.Join(dir, "program", name), Keys: keys, Port: runtime.GOOS + "-" + runtime.GOARCH,
-		AllowDowngrade: t.allowDowngrade, AllowUnsigned: t.allowUnsigned, HTTP: client, Log: o.Log,
+		AllowDowngrade: t.allowDowngrade, AllowUnsigned: t.allowUnsigned, HTTP: &http.Client{Transport: transport}, Log: o.Log,
 	}}, nil
 }
 
@@ -370,6 +365,9 @@ func (u *updater) Fetch(ctx context.Context) (updated bool, version string, err 
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	r, err := u.Fetcher.Fetch(ctx)
+	if r.Untrusted {
+		err = hint.With(errors.Join(farmbot.ErrUntrusted, err), "%s", hint.Of(err))
+	}
 	if version = r.Version; version == "" {
 		version = r.Digest
 	}

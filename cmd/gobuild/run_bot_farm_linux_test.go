@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -49,12 +50,13 @@ type realProcess struct {
 type realFarm struct {
 	t           *testing.T
 	url, dir    string
+	ca          string // where the coordinator's CA lies
 	env, args   []string
 	coord, bot  *realProcess
 	client      *api.Client
-	bots        int // how many run-bots were started
+	roots       *x509.CertPool // that the coordinator is known by
+	bots        int            // how many run-bots were started
 	all         []*realProcess
-	maintainer  string
 	coordinator string
 }
 
@@ -107,6 +109,16 @@ func (f *realFarm) startBot() {
 // startFarm starts both and waits until the machine is in the pool.
 func startFarm(t *testing.T, args ...string) *realFarm {
 	t.Helper()
+	f := newFarm(t, args...)
+	f.openCoordinator()
+	f.startBot()
+	f.awaitState(api.HostIdle)
+	return f
+}
+
+// newFarm is one of which nothing was started yet.
+func newFarm(t *testing.T, args ...string) *realFarm {
+	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -116,26 +128,29 @@ func startFarm(t *testing.T, args ...string) *realFarm {
 	home := t.TempDir()
 	f.env = append(os.Environ(), "HOME="+home, "XDG_CONFIG_HOME="+home, "XDG_CACHE_HOME="+home, "XDG_STATE_HOME="+filepath.Join(home, "state"),
 		"NO_PROXY=127.0.0.1", "GORACE=atexit_sleep_ms=10", "FARM_TEST_MARK="+f.mark())
-	t.Cleanup(f.end)
+	f.ca = filepath.Join(home, "gobuild", "dev", coordinator.DevCA)
+	return f
+}
+
+// openCoordinator starts the coordinator, and has all end with the test.
+func (f *realFarm) openCoordinator() {
+	f.t.Helper()
+	f.t.Cleanup(f.end)
 	f.startCoordinator()
-	ca := filepath.Join(home, "gobuild", "dev", coordinator.DevCA)
 	f.await("the coordinator's CA", func() bool {
-		_, err := os.Stat(ca)
+		_, err := os.Stat(f.ca)
 		return err == nil && strings.Contains(f.coord.out.String(), "msg=serving")
 	})
-	roots, err := netdial.Roots(ca)
-	if err != nil {
-		t.Fatal(err)
+	var err error
+	if f.roots, err = netdial.Roots(f.ca); err != nil {
+		f.t.Fatal(err)
 	}
 	principal := builderkey.UserPrincipal("dev")
-	f.client, err = api.NewClient(api.ClientOptions{URL: f.url, User: principal, Key: builderkey.DevMaster().Key(principal), Dialer: &netdial.Dialer{Roots: roots}})
+	f.client, err = api.NewClient(api.ClientOptions{URL: f.url, User: principal, Key: builderkey.DevMaster().Key(principal), Dialer: &netdial.Dialer{Roots: f.roots}})
 	if err != nil {
-		t.Fatal(err)
+		f.t.Fatal(err)
 	}
-	t.Cleanup(f.client.Close)
-	f.startBot()
-	f.awaitState(api.HostIdle)
-	return f
+	f.t.Cleanup(f.client.Close)
 }
 
 // mark is in the environment of all that the farm starts.
@@ -222,6 +237,16 @@ func (f *realFarm) local() (control.Status, bool) {
 	return st, err == nil
 }
 
+// awaitPhase waits until run-bot knows what the pool does already: its
+// buildlet's report may be behind by a moment.
+func (f *realFarm) awaitPhase(phase supervise.PhaseName) {
+	f.t.Helper()
+	f.await("run-bot knows that it is "+string(phase), func() bool {
+		st, ok := f.local()
+		return ok && st.Worker.Phase != nil && st.Worker.Phase.Name == phase
+	})
+}
+
 // buildletPid waits for a buildlet and returns it.
 func (f *realFarm) buildletPid() (pid int) {
 	f.t.Helper()
@@ -292,6 +317,8 @@ func TestFarmSurvivesKills(t *testing.T) {
 	deadline, limited := t.Deadline()
 	begun := time.Now()
 	n := 0
+	killed := []string{"run-bot", "the buildlet", "the coordinator"}
+	var sum, longest [3]time.Duration // until it is idle again
 	for ; n < kills; n++ {
 		if limited && time.Until(deadline) < 2*farmPatience+time.Minute {
 			break
@@ -300,7 +327,8 @@ func TestFarmSurvivesKills(t *testing.T) {
 		_, done := f.begin(f.build("(setsid sleep 600 &) ; trap '' TERM; sleep 600; sleep 600"), &out)
 		f.await("the command runs", func() bool { return strings.Contains(out.String(), "began") })
 		time.Sleep(time.Duration(rand.IntN(100)) * time.Millisecond)
-		what := []string{"run-bot", "the buildlet", "the coordinator"}[n%3]
+		what := killed[n%3]
+		at := time.Now()
 		switch n % 3 {
 		case 0:
 			f.bot.kill()
@@ -320,12 +348,19 @@ func TestFarmSurvivesKills(t *testing.T) {
 			t.Fatalf("the command's caller waits on although %s was killed", what)
 		}
 		f.awaitState(api.HostIdle)
+		took := time.Since(at)
+		sum[n%3], longest[n%3] = sum[n%3]+took, max(longest[n%3], took)
 		f.noBuild(what + " was killed")
 		if t.Failed() {
 			break
 		}
 	}
 	t.Logf("%d kills in %s", n, time.Since(begun).Round(time.Second))
+	for i, what := range killed {
+		times := max((n+2-i)/3, 1)
+		t.Logf("%s killed %d times: idle in the pool again after %s on the average, %s at the longest", what, times,
+			(sum[i] / time.Duration(times)).Round(time.Millisecond), longest[i].Round(time.Millisecond))
+	}
 	if n < min(kills, 9) {
 		t.Errorf("only %d kills", n)
 	}
@@ -372,6 +407,7 @@ func TestFarmPauseAndDrain(t *testing.T) {
 	var out lockedBuffer
 	s, done := f.begin("echo began; sleep 2; echo finished", &out)
 	f.await("the command runs", func() bool { return strings.Contains(out.String(), "began") })
+	f.awaitPhase(supervise.Working)
 	if text := owner("drain", "--workdir", f.dir); !strings.Contains(text, "finishing instance "+s.Instance().ID+", then stopping") {
 		t.Errorf("drain: %s", text)
 	}
@@ -392,6 +428,7 @@ func TestFarmPauseAndDrain(t *testing.T) {
 	}
 	owner("resume", "--workdir", f.dir)
 	f.awaitState(api.HostIdle)
+	f.awaitPhase(supervise.Idle)
 	if text := owner("status", "--local", "--workdir", f.dir); !regexp.MustCompile(`(?m)^state +idle for `).MatchString(text) {
 		t.Errorf("status --local: %s", text)
 	}
@@ -402,7 +439,7 @@ func TestFarmPauseAndDrain(t *testing.T) {
 	owner("drain", "--wait", "--workdir", f.dir)
 	f.botEnds()
 	// A wish for one that does not run is found when it is started.
-	if text := owner("pause", "--workdir", f.dir); !strings.Contains(text, "run-bot does not run") {
+	if text := owner("pause", "--workdir", f.dir); !strings.Contains(text, "no run-bot runs in") {
 		t.Errorf("pause: %s", text)
 	}
 	f.startBot()

@@ -309,7 +309,7 @@ func TestRunBotApart(t *testing.T) {
 	p.await("the page knows of the token", func() bool {
 		st, ok := p.status()
 		return ok && slices.ContainsFunc(st.Facts, func(fact supervise.Fact) bool {
-			return strings.HasPrefix(fact.Name, "token daemon at ") && strings.Contains(fact.Text, "UPDATE_SUCCESS, next after ")
+			return fact.Name == "token daemon" && strings.HasPrefix(fact.Text, "UPDATE_SUCCESS at ") && strings.Contains(fact.Text, ", next after ")
 		})
 	})
 	p.await("there are children", func() bool {

@@ -131,7 +131,7 @@ that install has written. It says what stays: the user, and its directories.`,
 	}
 	addIdentityFlags(cmd, &f)
 	addInstallerFlags(cmd, &in)
-	cmd.Flags().StringVar(&f.user, "user", "", "account that it runs as (default for run-bot the service's name)")
+	cmd.Flags().StringVar(&f.user, "user", "", "`ACCOUNT` that it runs as (default for run-bot the service's name)")
 	cmd.Flags().BoolVar(&in.Force, "force", false, "remove files of its name, too, that install has not written")
 	return withoutConfig(cmd)
 }
@@ -163,7 +163,7 @@ system says), and "worker" (what the worker says) or "workerError".`,
 		},
 	}
 	addIdentityFlags(cmd, &f)
-	cmd.Flags().StringVar(&f.user, "user", "", "account that it runs as (default for run-bot the service's name)")
+	cmd.Flags().StringVar(&f.user, "user", "", "`ACCOUNT` that it runs as (default for run-bot the service's name)")
 	cmd.Flags().StringVar(&healthAddr, "health-addr", "", "`ADDR` at which the worker answers")
 	bindConfig(cmd.Flags(), "health-addr", "health-addr")
 	return cmd

@@ -64,22 +64,43 @@ var serviceKeys = []string{"host-type", "hostname", "swarming", "token-file", "c
 func addServiceFlags(cmd *cobra.Command, f *serviceFlags) {
 	addIdentityFlags(cmd, f)
 	flags := cmd.Flags()
-	flags.StringVar(&f.user, "user", "", "account that it runs as; run-bot's is made if it is not there (default for run-bot the service's name, for tokend root)")
+	flags.StringVar(&f.user, "user", "", "`ACCOUNT` that it runs as; run-bot's is made if it is not there (default for run-bot the service's name, for tokend root)")
 	flags.StringVar(&f.exec, "exec", "", "`FILE` that gobuild lies in when the service runs (default this one)")
 	flags.StringArrayVar(&f.env, "env", nil, "variable `KEY=VALUE` for the service; may be given several times")
 	flags.BoolVar(&f.allowReboot, "allow-reboot", false, "let its user reboot the machine by sudo")
 	flags.StringVar(&f.memoryMax, "memory-max", "", "`SIZE` of memory for it and its jobs, as 3G or 75% (systemd)")
-	flags.DurationVar(&f.stopWait, "stop-wait", swarmbot.DefaultStopWait, "time that the work in hand has to end in when the service is stopped")
+	flags.DurationVar(&f.stopWait, "stop-wait", swarmbot.DefaultStopWait, "`TIME` that the work in hand has to end in when the service is stopped")
 	for _, key := range serviceKeys {
 		for _, known := range configKeys {
 			if known.name == key {
-				flags.String(key, "", known.help)
+				flags.String(key, "", serviceHelp(key, known.help))
 			}
 		}
 		bindConfig(flags, key, key)
 	}
 	cmd.MarkFlagFilename("exec")
 	cmd.MarkFlagDirname("workdir")
+}
+
+// serviceHelp returns the help of a setting's flag, with one word of it as the
+// name of the value.
+func serviceHelp(key, help string) string {
+	word, name := "file", "FILE"
+	switch key {
+	case "host-type":
+		word, name = "type", "TYPE"
+	case "hostname":
+		word, name = "name", "NAME"
+	case "swarming", "backend":
+		word, name = "HOST", "HOST"
+	case "python":
+		word, name = "interpreter", "PROGRAM"
+	case "workdir":
+		word, name = "directory", "DIR"
+	case "health-addr":
+		word, name = "address", "ADDR"
+	}
+	return strings.Replace(help, word, "`"+name+"`", 1)
 }
 
 // identity returns the init system and the name that the flags mean.
@@ -280,7 +301,7 @@ func (b *serviceBuilder) runBot(s *unit.Service, f serviceFlags, extra []string)
 	case b.value("hostname") != "":
 		s.Description = "LUCI builder of the Go project"
 	default:
-		return hint.With(usageErrorf("a worker of what?"), "give --hostname for a bot of LUCI's, or --host-type and --coordinator for a farm's worker; gobuild init writes them down")
+		return errNoWorker()
 	}
 	var err error
 	if b.value("workdir") == "" {

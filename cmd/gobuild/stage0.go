@@ -47,7 +47,8 @@ upstream's bucket, and is kept as buildlet.exe in --dir. Its length, its digest
 (URL.sha256), its signature (URL.sig) by one of the --release-key, and its port
 are checked before anything is replaced; a release that was signed before the one
 that is here is refused. A download that breaks off goes on where it was. If none
-can be had, the one that is here is started.
+can be had, the one that is here is started, if it came with the signature of a
+--release-key.
 
 The previous buildlet is kept. A new one that does not register with the
 coordinator within --register-within, while the server answers, is taken out, and

@@ -48,6 +48,9 @@ each other's files, and take each other's flags but for the monitoring ones
 tokend at a time works on a token file; another one with --once ends with code 0
 while the token is good.
 
+A --backend that begins with localhost: or 127.0.0.1: is called without TLS, as
+luci_machine_tokend does; LOCALHOST: in capitals is called with it.
+
 Key and certificate may be in forms that luci_machine_tokend refuses: a chain,
 PKCS#8, a byte order mark, text behind. It says so then.
 

@@ -57,8 +57,12 @@ var luciFaults = []shown{
 }
 
 // TestTraps checks that the tests in the tables are there.
-func TestTraps(t *testing.T) {
-	for _, s := range slices.Concat(luciTraps, luciFaults) {
+func TestTraps(t *testing.T) { checkShown(t, slices.Concat(luciTraps, luciFaults)) }
+
+// checkShown checks that the tests in a table are there.
+func checkShown(t *testing.T, table []shown) {
+	t.Helper()
+	for _, s := range table {
 		if len(s.tests) == 0 {
 			t.Errorf("%s: no test", s.what)
 		}

@@ -26,6 +26,8 @@ const (
 	// is between two.
 	netTry   = 20 * time.Second
 	netPause = 5 * time.Second
+	// netTell is how many of them pass before the log is told again.
+	netTell = 60
 )
 
 // prepare checks what may change at any time, and returns the command.
@@ -166,7 +168,7 @@ func (b *Bot) awaitNetwork(ctx context.Context) error {
 	if b.opts.Dialer == nil {
 		return nil
 	}
-	for {
+	for tries := 0; ; tries++ {
 		err := b.reach(ctx)
 		if err == nil {
 			b.Say("")
@@ -176,6 +178,9 @@ func (b *Bot) awaitNetwork(ctx context.Context) error {
 			return err
 		}
 		b.Say("waiting for the network: " + err.Error())
+		if tries%netTell == 0 && ctx.Err() == nil {
+			b.opts.Log.Warn("waiting for the coordinator", "coordinator", b.opts.Coordinator, "err", err, "hint", hint.Of(err))
+		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -228,8 +233,10 @@ func (b *Bot) emptyWork() error {
 }
 
 // answers reports whether an error came of what somebody has answered, rather
-// than of a name that is not found: that may be a resolver without a network.
+// than of a name that is not found, which may be a resolver without a network,
+// or of a certificate that is out of date, which may be a clock that was not
+// set yet. Both pass.
 func answers(err error) bool {
 	_, dns := errors.AsType[*net.DNSError](err)
-	return !dns
+	return !dns && !netdial.OutOfDate(err)
 }

@@ -101,6 +101,12 @@ type Options struct {
 	Getenv   func(string) string
 	Environ  []string
 	Log      *slog.Logger
+
+	// Clock tells the time of day, by which a pause ends; nil means time.Now.
+	// Nothing else goes by it: what is as long as it is, is measured between
+	// two values of time.Now and by timers, and both are the system's monotonic
+	// clock, which nobody sets.
+	Clock func() time.Time
 }
 
 // Bot is a machine in a farm.
@@ -146,6 +152,9 @@ func New(opts Options) (*Bot, error) {
 		work:  filepath.Join(opts.Dir, "work"),
 		state: StateDir(opts.Dir),
 	}
+	if err := b.ours(); err != nil {
+		return nil, err
+	}
 	for _, dir := range []string{opts.Dir, b.work} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return nil, hint.With(fmt.Errorf("work directory: %w", err), "let this user make it, or give another with --workdir")
@@ -159,14 +168,11 @@ func New(opts Options) (*Bot, error) {
 		return nil, err
 	}
 	b.release = release
-	wish, err := control.Load(b.state)
-	if err != nil {
-		opts.Log.Error("what the owner wished is lost, and the machine takes work", "err", err)
-		wish = control.Wish{}
-	}
-	b.wish = wish.At(time.Now())
-	b.stays = b.wish.State == control.Draining
+	b.loadWish()
 	b.gate = b.unfit()
+	for _, text := range b.blind() {
+		opts.Log.Warn(text)
+	}
 	sum := sha256.Sum256([]byte(opts.Dir))
 	// The buildlet hands this on to what it runs; it keeps back GOBUILD_*.
 	b.mark = "RUN_BOT_OF=" + opts.Getenv("RUN_BOT_OF") + "/" + hex.EncodeToString(sum[:12])
@@ -186,6 +192,19 @@ func New(opts Options) (*Bot, error) {
 		Log:      opts.Log,
 	})
 	return b, nil
+}
+
+// ours refuses a work directory that somebody else has filled: the buildlet's
+// is emptied at each start.
+func (b *Bot) ours() error {
+	if _, err := os.Lstat(filepath.Join(b.opts.Dir, "lock")); err == nil {
+		return nil
+	}
+	if entries, err := os.ReadDir(b.work); err != nil || len(entries) == 0 {
+		return nil
+	}
+	return hint.With(fmt.Errorf("%s is there, is not empty, and no run-bot has made it: what is in it would be deleted", b.work),
+		"give another directory with --workdir, or move that one away")
 }
 
 // StateDir returns the state directory of a machine that works in dir.
@@ -211,6 +230,9 @@ func complete(o *Options) error {
 	if o.Backoff == (supervise.Backoff{}) {
 		o.Backoff = supervise.DefaultBackoff
 	}
+	if o.Clock == nil {
+		o.Clock = time.Now
+	}
 	for _, name := range []*string{&o.Dir, &o.File, &o.KeyFile} {
 		if *name == "" {
 			continue
@@ -228,10 +250,15 @@ func complete(o *Options) error {
 func (b *Bot) Run(ctx context.Context) error {
 	ctx, finish := context.WithCancel(ctx)
 	defer finish()
+	// Who asks waits for the lock. What was kept since New has looked, because
+	// nobody answered yet, is found now.
 	b.mu.Lock()
 	b.finish = finish
-	b.mu.Unlock()
 	stop, err := control.Serve(b.state, b)
+	if err == nil {
+		b.loadWish()
+	}
+	b.mu.Unlock()
 	if err != nil {
 		return err
 	}
@@ -272,41 +299,45 @@ func (b *Bot) facts() []supervise.Fact {
 		{Name: "host type", Text: b.opts.HostType},
 		{Name: "host name", Text: b.opts.Hostname},
 		{Name: "work directory", Text: b.opts.Dir},
-		{Name: "wished", Text: b.wish.At(time.Now()).String()},
+		{Name: "wished", Text: b.wished().String()},
 	}
 	if b.version != "" {
 		facts = append(facts, supervise.Fact{Name: "buildlet", Text: b.version})
 	}
 	if r := b.run.report; r != nil {
 		if !r.Registered.IsZero() {
-			facts = append(facts, supervise.Fact{Name: "in the pool since", Text: r.Registered.UTC().Format(time.RFC3339),
+			facts = append(facts, supervise.Fact{Name: "in the pool since", Text: r.Registered.UTC().Format("2006-01-02 15:04:05 MST"),
 				Metric: "registered_seconds", Value: float64(r.Registered.Unix())})
 		}
 		if r.Instance != "" {
 			facts = append(facts, supervise.Fact{Name: "instance", Text: r.Instance})
 		}
 		facts = append(facts,
-			supervise.Fact{Name: "commands that run", Text: fmt.Sprint(r.Commands), Metric: "commands", Value: float64(r.Commands)},
-			supervise.Fact{Name: "processes that outlived a command or an instance and were killed", Text: fmt.Sprint(r.Strays), Metric: "command_strays", Value: float64(r.Strays)})
+			supervise.Fact{Name: "running commands", Text: fmt.Sprint(r.Commands), Metric: "commands", Value: float64(r.Commands)},
+			supervise.Fact{Name: "strays of commands killed", Help: "processes that outlived a command or an instance and were killed", Text: fmt.Sprint(r.Strays), Metric: "command_strays", Value: float64(r.Strays)})
 	}
 	if free, ok := freeDisk(b.opts.Dir); ok {
-		facts = append(facts, supervise.Fact{Name: "bytes of disk that are free", Text: Size(free), Metric: "disk_free_bytes", Value: float64(free)})
+		facts = append(facts, supervise.Fact{Name: "free disk", Help: "bytes of disk that are free", Text: Size(free), Metric: "disk_free_bytes", Value: float64(free)})
 	}
 	if free, ok := freeMemory(); ok {
-		facts = append(facts, supervise.Fact{Name: "bytes of memory that are available", Text: Size(free), Metric: "memory_available_bytes", Value: float64(free)})
+		facts = append(facts, supervise.Fact{Name: "available memory", Help: "bytes of memory that are available", Text: Size(free), Metric: "memory_available_bytes", Value: float64(free)})
 	}
-	facts = append(facts, supervise.Fact{Name: "bytes swept out of the work directory", Text: Size(b.swept), Metric: "swept_bytes", Value: float64(b.swept)})
+	facts = append(facts, supervise.Fact{Name: "swept out", Help: "bytes swept out of the work directory", Text: Size(b.swept), Metric: "swept_bytes", Value: float64(b.swept)})
 	if b.limit != "" {
 		facts = append(facts,
 			supervise.Fact{Name: "limit of processes", Text: b.limit},
-			supervise.Fact{Name: "times that the processes were too many and were killed", Text: fmt.Sprint(b.kills), Metric: "process_limit_kills", Value: float64(b.kills)})
+			supervise.Fact{Name: "kills for the limit", Help: "times that the processes were too many and were killed", Text: fmt.Sprint(b.kills), Metric: "process_limit_kills", Value: float64(b.kills)})
 	}
 	return facts
 }
 
-// availability returns what the buildlet is to say to coordinators.
-func (b *Bot) availability(now time.Time) buildlet.Availability {
-	w := b.wish.At(now)
+// wished returns what is wished at this time of day. The lock is held.
+func (b *Bot) wished() control.Wish { return b.wish.At(b.opts.Clock()) }
+
+// availability returns what the buildlet is to say to coordinators. The lock
+// is held.
+func (b *Bot) availability() buildlet.Availability {
+	w := b.wished()
 	a := buildlet.Availability{State: buildlet.AvailabilityState(w.State), Until: w.Until, Since: w.Since, By: w.By, Why: w.Why}
 	switch {
 	case b.update != "":

@@ -79,6 +79,10 @@ func actGobuild() int {
 			r.Why = "the key is refused"
 			tell()
 			return 1
+		case slices.Contains(words, "die"):
+			syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		case slices.Contains(words, "leave"):
+			return 0
 		case slices.Contains(words, "away"):
 			r.State, r.Registered, r.Why = buildlet.Connecting, time.Time{}, "the link was lost"
 		case slices.Contains(words, "work"):

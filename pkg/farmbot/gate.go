@@ -33,6 +33,24 @@ func (b *Bot) unfit() string {
 	return ""
 }
 
+// blind says which gates cannot be looked at here, in words for the log.
+func (b *Bot) blind() []string {
+	_, disk := diskspace.Of(b.work)
+	_, _, mem := memory()
+	return blindGates(b.opts.MinFreeDisk, b.opts.MinFreeMemory, disk, mem)
+}
+
+func blindGates(disk, mem Amount, seesDisk, seesMem bool) (texts []string) {
+	// A limit of nothing is none.
+	if !seesDisk && (!disk.Given || disk.Bytes > 0 || disk.Percent > 0) {
+		texts = append(texts, "this system does not tell how much disk is free: the machine takes work however full it is")
+	}
+	if !seesMem && (mem.Bytes > 0 || mem.Percent > 0) {
+		texts = append(texts, "this system does not tell how much memory is available: --min-free-memory has no effect")
+	}
+	return texts
+}
+
 // lookFit looks at times whether the machine is fit. Memory that what runs has
 // taken is no fault of the machine's.
 func (b *Bot) lookFit(now time.Time, must bool) {

@@ -34,12 +34,15 @@ func (b *Bot) limitProcesses(pid int) (release func()) {
 	if !told {
 		b.opts.Log.Info("limit of processes", "most", most, "how", how)
 	}
+	if !canCount {
+		return free
+	}
 	stop, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
 		tick := time.NewTicker(countEvery)
 		defer tick.Stop()
-		for canCount {
+		for {
 			select {
 			case <-stop:
 				return

@@ -37,6 +37,8 @@ type run struct {
 	good   bool                   // it has registered at least once
 	last   string                 // the last line of another's log
 	within time.Time              // since when it might have registered
+	probed time.Time              // when it was last looked whether it might
+	cut    func()                 // ends the look for another buildlet meanwhile
 }
 
 // working reports whether there is work in hand.
@@ -49,27 +51,31 @@ func (b *Bot) started(pid int) (ended func()) {
 	b.mu.Lock()
 	b.run.pid, b.run.heard, b.run.within = pid, time.Now(), time.Now()
 	b.mu.Unlock()
-	b.obey(time.Now())
+	b.obey()
 	release := b.limitProcesses(pid)
 	b.changed()
 	return func() {
 		release()
 		b.mu.Lock()
 		b.run.pid = 0
+		cut := b.run.cut
 		b.mu.Unlock()
+		if cut != nil {
+			cut()
+		}
 	}
 }
 
 // obey orders what the buildlet is to say to coordinators, if that is another
 // than before.
-func (b *Bot) obey(now time.Time) {
+func (b *Bot) obey() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	r := &b.run
 	if r.orders == nil || r.pid == 0 {
 		return
 	}
-	a := b.availability(now)
+	a := b.availability()
 	if r.sent != nil && *r.sent == a {
 		return
 	}
@@ -175,11 +181,10 @@ func (b *Bot) sawLog(line string) {
 
 // judge says what the end of the program means.
 func (b *Bot) judge(exit supervise.Exit) supervise.Verdict {
-	now := time.Now()
 	b.mu.Lock()
 	r, update, stays, version := b.run, b.update, b.stays, b.version
-	wish := b.wish.At(now)
-	held := b.held(now)
+	wish := b.wished()
+	held := b.held()
 	b.mu.Unlock()
 	why := ""
 	if r.report != nil {
@@ -195,10 +200,13 @@ func (b *Bot) judge(exit supervise.Exit) supervise.Verdict {
 	case exit.Err == nil && r.good:
 		return supervise.Verdict{Why: "it ended by itself with exit code 0: the coordinator told it to halt, or the link was lost", Again: true}
 	case exit.Err == nil:
-		return supervise.Verdict{Why: "it ended by itself with exit code 0, without having registered"}
+		text := "it ended by itself with exit code 0, without having registered"
+		b.failedToRegister(r, version, text)
+		return supervise.Verdict{Why: text}
 	}
 	if strings.HasPrefix(exit.Err.Error(), "signal: ") {
 		text := "it was killed: " + exit.Err.Error()
+		b.failedToRegister(r, version, text)
 		// Somebody's kill is not the program's fault, as long as it works.
 		return supervise.Verdict{Why: text, Failed: true, Again: r.good && exit.Ran >= b.opts.Settle}
 	}

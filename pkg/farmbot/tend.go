@@ -33,13 +33,13 @@ func (b *Bot) tend(ctx context.Context) {
 	var s sweeping
 	for {
 		now := time.Now()
-		b.expire(now)
+		b.expire()
 		b.lookFit(now, false)
 		b.lookHung(now)
 		b.lookRegistered(ctx, now)
 		s.look(b, now)
-		b.obey(now)
-		b.carryOut(now)
+		b.obey()
+		b.carryOut()
 		b.books(now)
 		select {
 		case <-ctx.Done():
@@ -51,19 +51,16 @@ func (b *Bot) tend(ctx context.Context) {
 }
 
 // expire ends a pause whose time has come.
-func (b *Bot) expire(now time.Time) {
+func (b *Bot) expire() {
+	// Save stays under the lock: it is not to replace a wish that comes now.
 	b.mu.Lock()
-	over := b.wish.State != "" && b.wish.State != b.wish.At(now).State
-	if over {
-		b.wish = control.Wish{State: control.Open, Since: now.Round(0)}
-	}
-	wish := b.wish
-	b.mu.Unlock()
-	if !over {
+	defer b.mu.Unlock()
+	if b.wish.State == "" || b.wish.State == b.wished().State {
 		return
 	}
+	b.wish = control.Wish{State: control.Open, Since: b.opts.Clock().Round(0)}
 	b.opts.Log.Info("the pause is over")
-	if err := control.Save(b.state, wish); err != nil {
+	if err := control.Save(b.state, b.wish); err != nil {
 		b.opts.Log.Warn("it cannot be noted that the pause is over", "err", err)
 	}
 	b.Wake()
@@ -98,7 +95,7 @@ func (s *sweeping) look(b *Bot, now time.Time) {
 	short, clean := b.gate != "", b.clean
 	// Idle, and told by the buildlet itself that it takes no work.
 	closed := r.report != nil && r.report.State != buildlet.Working && r.report.Commands == 0 &&
-		(r.other || !r.report.Availability.Takes(now))
+		(r.other || !r.report.Availability.Takes(b.opts.Clock()))
 	b.mu.Unlock()
 	switch {
 	case !running:
@@ -175,8 +172,8 @@ func (b *Bot) books(now time.Time) {
 
 // phase returns what the machine is to its farm. The lock is held.
 func (b *Bot) phase(st supervise.Status, now time.Time) supervise.Phase {
-	a := b.availability(now)
-	owner := b.wish.At(now)
+	a := b.availability()
+	owner := b.wished()
 	why := a.Why
 	if owner.State != control.Open {
 		why = owner.String()
@@ -200,7 +197,7 @@ func (b *Bot) phase(st supervise.Status, now time.Time) supervise.Phase {
 			switch {
 			case a.State == buildlet.Draining:
 				return supervise.Phase{Name: supervise.Draining, Why: join(doing, why)}
-			case a.State == buildlet.Paused && !a.Takes(now):
+			case a.State == buildlet.Paused && !a.Takes(b.opts.Clock()):
 				return supervise.Phase{Name: supervise.Paused, Why: join(doing, why)}
 			case a.State == buildlet.Quarantined:
 				return supervise.Phase{Name: supervise.Quarantined, Why: join(doing, why)}

@@ -2,8 +2,11 @@ package farmbot
 
 import (
 	"context"
+	"errors"
 	"os"
 	"time"
+
+	"gobuild/pkg/supervise"
 )
 
 const (
@@ -11,7 +14,14 @@ const (
 	fetchWait = 30 * time.Minute
 	// badStarts is how often a new buildlet may fail before it has registered.
 	badStarts = 3
+	// probes is how often within RegisterWithin it is looked whether the
+	// coordinator can be reached at all.
+	probes = 5
 )
+
+// ErrUntrusted is what an Updater's Fetch wraps if the buildlet that is there
+// may not be started.
+var ErrUntrusted = errors.New("what is here was not signed by one of the release keys")
 
 // fetch brings the buildlet up to date before a start. One that is there will
 // do if it cannot be.
@@ -23,13 +33,16 @@ func (b *Bot) fetch(ctx context.Context) error {
 	defer b.Say("")
 	updated, version, err := b.fetchOnce(ctx)
 	if err != nil {
-		if _, lost := os.Stat(b.opts.Update.File()); lost != nil || ctx.Err() != nil {
+		if _, lost := os.Stat(b.opts.Update.File()); lost != nil || errors.Is(err, ErrUntrusted) || ctx.Err() != nil {
 			return err
 		}
 		b.opts.Log.Warn("the buildlet that is there has to do", "err", err)
 		return nil
 	}
 	if updated {
+		b.mu.Lock()
+		b.failed = 0 // those were another's
+		b.mu.Unlock()
 		b.opts.Log.Info("another buildlet was fetched", "version", version)
 	}
 	return nil
@@ -64,17 +77,28 @@ func (b *Bot) updates(ctx context.Context) {
 			return
 		case <-pause.C:
 		}
+		// It ends with the buildlet: the next start fetches by itself, and what
+		// was put in place after it would be taken for what has registered.
+		look, cut := context.WithCancel(ctx)
 		b.mu.Lock()
-		ready := b.run.pid != 0 && b.run.good && !b.run.working()
+		pid := b.run.pid
+		ready := pid != 0 && b.run.good && !b.run.working()
+		if ready {
+			b.run.cut = cut
+		}
 		b.mu.Unlock()
 		if !ready {
+			cut()
 			pause.Reset(min(time.Minute, b.opts.UpdateEvery))
 			continue
 		}
-		updated, version, err := b.fetchOnce(ctx)
+		updated, version, err := b.fetchOnce(look)
+		ended := look.Err() != nil
+		cut()
 		switch {
 		case ctx.Err() != nil:
 			return
+		case ended:
 		case err != nil:
 			b.opts.Log.Warn("no look for another buildlet", "err", err)
 		case updated:
@@ -112,6 +136,9 @@ func (b *Bot) failedToRegister(r run, version, why string) {
 	if r.good || b.opts.Update == nil {
 		return
 	}
+	if st := b.Status().State; st == supervise.Stopping || st == supervise.Stopped {
+		return // it was told to end
+	}
 	b.mu.Lock()
 	b.failed++
 	enough := b.failed >= badStarts
@@ -125,22 +152,31 @@ func (b *Bot) failedToRegister(r run, version, why string) {
 }
 
 // lookRegistered puts the buildlet before back if a new one does not register
-// although the coordinator can be reached.
+// although the coordinator can be reached all the time.
 func (b *Bot) lookRegistered(ctx context.Context, now time.Time) {
 	b.mu.Lock()
 	r := &b.run
-	late := r.pid != 0 && !r.good && now.Sub(r.within) > b.opts.RegisterWithin
+	trial := r.pid != 0 && !r.good
+	late := trial && now.Sub(r.within) > b.opts.RegisterWithin
+	due := late || trial && now.Sub(r.probed) > b.opts.RegisterWithin/probes
+	if due {
+		r.probed = now
+	}
 	if late {
 		r.within = now // the next look
 	}
 	b.mu.Unlock()
-	if !late || b.opts.Update == nil || b.opts.Update.Confirmed() {
+	if !due || b.opts.Update == nil || b.opts.Update.Confirmed() {
 		return
 	}
 	if b.opts.Dialer != nil && b.reach(ctx) != nil {
-		return // it is the network
+		// It is the network, which may come and go: the time begins anew.
+		b.mu.Lock()
+		b.run.within = time.Now()
+		b.mu.Unlock()
+		return
 	}
-	if b.rollBack("it did not register within " + b.opts.RegisterWithin.String()) {
+	if late && b.rollBack("it did not register within "+b.opts.RegisterWithin.String()) {
 		b.End("it does not register, and the buildlet before it was put back", b.opts.StopWait)
 	}
 }

@@ -2,7 +2,6 @@ package farmbot
 
 import (
 	"errors"
-	"time"
 
 	"gobuild/pkg/buildlet"
 	"gobuild/pkg/supervise"
@@ -13,13 +12,25 @@ import (
 func (b *Bot) Wish() control.Wish {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.wish.At(time.Now())
+	return b.wished()
+}
+
+// loadWish reads what is kept of what is wished. The lock is held, if there is
+// anybody to share with.
+func (b *Bot) loadWish() {
+	wish, err := control.Load(b.state)
+	if err != nil {
+		b.opts.Log.Error("what the owner wished is lost, and the machine takes work", "err", err)
+		wish = control.Wish{}
+	}
+	b.wish = wish.At(b.opts.Clock())
+	b.stays = b.wish.State == control.Draining
 }
 
 // SetWish keeps a wish, has it carried out, and says what happens now.
 func (b *Bot) SetWish(w control.Wish) (string, error) {
 	if w.Since.IsZero() {
-		w.Since = time.Now().Round(0)
+		w.Since = b.opts.Clock().Round(0)
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -73,7 +84,7 @@ func (b *Bot) heardWish(a buildlet.Availability) {
 	if known {
 		return
 	}
-	if err := w.Check(time.Now()); err != nil {
+	if err := w.Check(b.opts.Clock()); err != nil {
 		b.opts.Log.Warn("a wish that came through the coordinator is passed over", "err", err)
 		return
 	}
@@ -87,28 +98,28 @@ func (b *Bot) heardWish(a buildlet.Availability) {
 func (b *Bot) hold() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.held(time.Now())
+	return b.held()
 }
 
-func (b *Bot) held(now time.Time) string {
+func (b *Bot) held() string {
 	if !b.other && !b.deaf {
 		return ""
 	}
-	switch a := b.availability(now); {
-	case b.update != "" || a.Takes(now):
+	switch a := b.availability(); {
+	case b.update != "" || a.Takes(b.opts.Clock()):
 		return ""
 	case a.State == buildlet.Quarantined:
 		return a.Why
 	default:
-		return b.wish.At(now).String()
+		return b.wished().String()
 	}
 }
 
 // carryOut does what an order alone cannot do.
-func (b *Bot) carryOut(now time.Time) {
+func (b *Bot) carryOut() {
 	b.mu.Lock()
-	draining := b.wish.At(now).State == control.Draining && !b.stays
-	held := b.held(now)
+	draining := b.wished().State == control.Draining && !b.stays
+	held := b.held()
 	working, pid := b.run.working(), b.run.pid
 	finish := b.finish
 	b.mu.Unlock()

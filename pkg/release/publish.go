@@ -109,7 +109,7 @@ func (p Publication) Publish(file string) (Published, error) {
 		return Published{}, err
 	}
 	if err := os.MkdirAll(p.Dir, 0o755); err != nil {
-		return Published{}, err
+		return Published{}, hint.With(err, "choose a directory that you may write to with --dir")
 	}
 	target := filepath.Join(p.Dir, "buildlet."+port.String())
 	signed, err := p.after(target, version)
@@ -183,7 +183,7 @@ func older(version, than string) bool {
 func Check(file string, keys []PublicKey) (Published, error) {
 	text, err := readSmall(file+".sig", MaxSignature)
 	if err != nil {
-		return Published{}, hint.With(err, "the signature has to lie beside the file")
+		return Published{}, hint.With(err, "the signature has to lie beside the file; of a release name the program alone, as buildlet.linux-amd64")
 	}
 	sig, err := Open(text, keys)
 	if err != nil {

@@ -117,7 +117,7 @@ func (j *job) attempt() (updated bool, reached int64, err error) {
 				return false, 0, j.stayAway(bad.Digest)
 			}
 		}
-		if !j.intact() {
+		if !j.trusted() {
 			return false, 0, &lastingError{errors.New("the server says that nothing has changed, but it was not asked that")}
 		}
 		j.f.Log.Debug("the program is up to date", "digest", j.state.Current.Digest)
@@ -186,7 +186,7 @@ func (j *job) request(ctx context.Context, u *url.URL) (*http.Request, error) {
 func (j *job) conditions(req *http.Request) (start int64) {
 	var tags []string
 	current := j.state.Current
-	if j.intact() && current.URL == j.shown() {
+	if j.trusted() && current.URL == j.shown() {
 		if current.ETag != "" {
 			tags = append(tags, current.ETag)
 		} else if current.LastModified != "" {
@@ -307,7 +307,7 @@ func (j *job) aside(next *Program) (sig *release.Signature, digest string, err e
 		if sig.File != name && sig.File != "buildlet."+j.port.String() {
 			return nil, "", &lastingError{hint.With(fmt.Errorf("the signature is that of another file, %.100q", sig.File), "the wrong .sig lies beside it, or somebody passes one program off as another")}
 		}
-		next.Version, next.Signed = sig.Version, sig.Signed
+		next.Version, next.Signed, next.Key = sig.Version, sig.Signed, sig.Key().String()
 	}
 	text, err := j.small(".sha256", release.MaxDigestFile)
 	switch {
@@ -398,7 +398,8 @@ func vee(version string) string { return "v" + strings.TrimPrefix(version, "v") 
 
 // reSigned takes over what a new signature says of the program that is here.
 func (j *job) reSigned(sig *release.Signature) error {
-	if sig == nil || sig.Signed.Equal(j.state.Current.Signed) && sig.Version == j.state.Current.Version {
+	known := j.trusted()
+	if sig == nil || known && sig.Signed.Equal(j.state.Current.Signed) && sig.Version == j.state.Current.Version {
 		return nil
 	}
 	f, err := os.Open(j.file)
@@ -409,17 +410,17 @@ func (j *job) reSigned(sig *release.Signature) error {
 	if err := sig.Verify(f); err != nil {
 		return err // of the next release, which is just being published
 	}
-	if sig.Signed.Before(j.state.Current.Signed) && !j.f.AllowDowngrade {
+	if known && sig.Signed.Before(j.state.Current.Signed) && !j.f.AllowDowngrade {
 		return nil
 	}
-	j.state.Current.Signed, j.state.Current.Version = sig.Signed, sig.Version
+	j.state.Current.Signed, j.state.Current.Version, j.state.Current.Key = sig.Signed, sig.Version, sig.Key().String()
 	return j.save()
 }
 
 // stayAway says that a program is not taken because it is known to be bad.
 func (j *job) stayAway(digest string) error {
 	why, _ := j.state.bad(digest)
-	if j.intact() {
+	if j.trusted() {
 		j.f.Log.Warn("the program that the farm offers is known to be bad here; the one that is here stays", "digest", digest, "why", why)
 		return nil
 	}

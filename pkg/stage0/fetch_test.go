@@ -582,3 +582,51 @@ func TestQueryIsSecret(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A program that was taken before the release key was known, or by another, is
+// not started until the key's holder has vouched for it.
+func TestKeyGivenLater(t *testing.T) {
+	other, err := release.GenerateKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := newFarm(t)
+	v1 := variant("u-1")
+	m.publish(v1, 1)
+	f := m.fetcher()
+	keys := f.Keys
+	f.Keys, f.AllowUnsigned = nil, true
+	fetch(t, f)
+
+	f.Keys = []release.PublicKey{other.Public()}
+	if r, err := f.Fetch(t.Context()); !errors.Is(err, release.ErrOtherKey) || r.Digest != "" || !r.Untrusted {
+		t.Errorf("signed by another: %+v, %v", r, err)
+	}
+	// Neither is it while the server cannot be asked.
+	f.Keys = keys
+	m.setFault(func(w http.ResponseWriter, _ *http.Request, _ []byte) bool {
+		http.Error(w, "not now", http.StatusNotFound)
+		return true
+	})
+	if r, err := f.Fetch(t.Context()); err == nil || r.Digest != "" {
+		t.Errorf("nobody to ask: %+v, %v", r, err)
+	}
+	m.setFault(nil)
+	if r := fetch(t, f); r.Updated || r.Version != "1.0.1" || r.Digest == "" {
+		t.Errorf("vouched for: %+v", r)
+	}
+	m.seen()
+	if r := fetch(t, f); r.Digest == "" {
+		t.Errorf("up to date: %+v", r)
+	}
+	if forProgram, all := m.seen(); all != 1 || forProgram[0].Header.Get("If-None-Match") == "" {
+		t.Errorf("%d requests", all)
+	}
+	// The farm changes its key.
+	m.publishAs(other, release.Info{File: m.name, Version: "1.0.1", Signed: epoch.AddDate(0, 0, 2)}, v1)
+	f.Keys = []release.PublicKey{other.Public()}
+	if r := fetch(t, f); r.Updated || r.Digest == "" {
+		t.Errorf("another key: %+v", r)
+	}
+	holds(t, f, v1)
+}

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"slices"
 	"time"
 
 	"gobuild/pkg/hint"
@@ -64,6 +65,9 @@ type Result struct {
 	Updated bool   // another program than before
 	Version string // as its signer, or nobody, said
 	Digest  string // SHA-256, hexadecimal
+	// Untrusted says that there is a program, which none of the release keys
+	// has signed: it may not be started. Digest is empty then.
+	Untrusted bool
 }
 
 // Errors that Fetch, RollBack and Confirm wrap.
@@ -89,8 +93,12 @@ func (f *Fetcher) Fetch(ctx context.Context) (Result, error) {
 	}
 	updated, err := job.fetch()
 	result := Result{Updated: updated}
-	if job.intact() {
+	switch {
+	case job.trusted():
 		result.Version, result.Digest = job.state.Current.Version, job.state.Current.Digest
+	case job.intact():
+		result.Untrusted = true
+		job.f.Log.Warn("the program that is here is not started: it was taken without a signature by one of the release keys", "file", job.file)
 	}
 	if err != nil {
 		err = fmt.Errorf("download %s: %w", job.shown(), err)
@@ -179,6 +187,14 @@ func (f *Fetcher) job(ctx context.Context) (*job, error) {
 	}
 	j.http = j.client()
 	return j, nil
+}
+
+// trusted reports whether the program in place may be started: the release
+// keys may have been given, or changed, after it was taken.
+func (j *job) trusted() bool {
+	return j.intact() && (len(j.f.Keys) == 0 || slices.ContainsFunc(j.f.Keys, func(key release.PublicKey) bool {
+		return key.String() == j.state.Current.Key
+	}))
 }
 
 func parseURL(text string) (*url.URL, error) {

@@ -181,7 +181,7 @@ func (j *job) accept(next Program, sig *release.Signature, digest string, header
 		current := &j.state.Current
 		current.URL, current.ETag, current.LastModified = next.URL, next.ETag, next.LastModified
 		if sig != nil {
-			current.Signed, current.Version = next.Signed, next.Version
+			current.Signed, current.Version, current.Key = next.Signed, next.Version, next.Key
 		}
 		return false, j.save()
 	}

@@ -50,6 +50,9 @@ type Runner struct {
 const (
 	versionWait = 30 * time.Second
 	maxReport   = 64 << 10 // bytes of a line
+	// probes is how often within RegisterWithin it is looked whether there is
+	// a coordinator at all.
+	probes = 5
 )
 
 // Run starts the program and waits for its end. If it is rolled back, the
@@ -125,7 +128,7 @@ type running struct {
 	r          *Runner
 	cmd        *exec.Cmd
 	group      *supervise.Group
-	stdin      io.Closer // nil unless it is supervised
+	stdin      io.WriteCloser // nil unless it is supervised
 	supervised bool
 	ended      chan struct{}
 	good       chan struct{} // closed when it has proved good
@@ -173,6 +176,11 @@ func (r *Runner) start(ctx context.Context, path string) (*running, error) {
 		}
 		p.group.Close()
 		return nil, fmt.Errorf("start %s: %w", path, err)
+	}
+	if p.stdin != nil {
+		// The buildlet waits for it before it registers. One that has ended
+		// already takes none.
+		json.NewEncoder(p.stdin).Encode(buildlet.Order{Availability: buildlet.Availability{State: buildlet.Open}})
 	}
 	r.log().Info("started", "file", path, "pid", p.cmd.Process.Pid, "supervised", p.supervised)
 	if stdout != nil {
@@ -253,11 +261,12 @@ func (p *running) watch(ctx context.Context, proven bool) (late func() bool) {
 	wg.Go(func() {
 		var trial <-chan time.Time
 		if !proven && p.r.RegisterWithin > 0 {
-			ticker := time.NewTicker(p.r.RegisterWithin)
+			ticker := time.NewTicker(max(p.r.RegisterWithin/probes, 1))
 			defer ticker.Stop()
 			trial = ticker.C
 		}
 		good := p.good
+		looks := 0 // in a row that found a coordinator
 		for {
 			select {
 			case <-p.ended:
@@ -268,11 +277,20 @@ func (p *running) watch(ctx context.Context, proven bool) (late func() bool) {
 				p.stop()
 				return
 			case <-trial:
+				looks++
+				if p.supervised && !p.r.reachable(ctx) {
+					p.r.log().Warn("the new program has not registered, but no coordinator answers; it is given more time", "within", p.r.RegisterWithin)
+					looks = 0 // the network may come and go
+				}
+				if looks < probes {
+					continue
+				}
+				looks = 0
 				if !p.supervised {
 					p.prove()
 					continue
 				}
-				if overdue = p.overdue(ctx); overdue {
+				if overdue = p.overdue(); overdue {
 					p.stop()
 					return
 				}
@@ -286,17 +304,10 @@ func (p *running) watch(ctx context.Context, proven bool) (late func() bool) {
 }
 
 // overdue reports whether a program that has not registered should go: there
-// is another one, and there is a coordinator.
-func (p *running) overdue(ctx context.Context) bool {
+// is another one.
+func (p *running) overdue() bool {
 	state, err := p.r.Fetcher.State()
-	if err != nil || state.Previous.Digest == "" || p.proved() {
-		return false
-	}
-	if !p.r.reachable(ctx) {
-		p.r.log().Warn("the new program has not registered, but no coordinator answers; it is given more time", "within", p.r.RegisterWithin)
-		return false
-	}
-	return true
+	return err == nil && state.Previous.Digest != "" && !p.proved()
 }
 
 // stop asks the program to end, and kills it if it does not.

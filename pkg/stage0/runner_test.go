@@ -175,3 +175,31 @@ func TestNotToBlame(t *testing.T) {
 		t.Errorf("an end with 0: %v", err)
 	}
 }
+
+// A network that comes and goes is not the new program's fault.
+func TestFlappingNetwork(t *testing.T) {
+	m := newFarm(t)
+	m.publish(variant("u-stays"), 1)
+	f := m.fetcher()
+	fetch(t, f)
+	m.publish(variant("g-mute"), 2)
+	fetch(t, f)
+	r, _ := m.runner(f)
+	r.RegisterWithin = time.Second
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	looks := 0
+	r.Reachable = func(context.Context) bool {
+		if looks++; looks == 4*probes {
+			cancel()
+		}
+		return looks%2 == 0
+	}
+	if err := r.Run(ctx); err != nil {
+		t.Error(err)
+	}
+	if looks < 4*probes {
+		t.Errorf("only %d looks", looks)
+	}
+	holds(t, f, variant("g-mute"))
+}

@@ -35,6 +35,7 @@ type Program struct {
 	Digest       string    `json:"digest"` // SHA-256, hexadecimal
 	Version      string    `json:"version,omitempty"`
 	Signed       time.Time `json:"signed,omitzero"` // when, by its signature
+	Key          string    `json:"key,omitempty"`   // public key of the signature that was checked
 	URL          string    `json:"url,omitempty"`   // without its query
 	ETag         string    `json:"etag,omitempty"`
 	LastModified string    `json:"lastModified,omitempty"`

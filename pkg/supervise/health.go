@@ -1,6 +1,7 @@
 package supervise
 
 import (
+	"cmp"
 	_ "embed"
 	"encoding/json"
 	"fmt"
@@ -90,7 +91,7 @@ func metrics(s Status) string {
 	write("strays_total", "counter", "Processes that outlived it and were killed.", "", float64(s.Strays))
 	for _, fact := range s.Facts {
 		if fact.Metric != "" {
-			write(fact.Metric, "gauge", fact.Name+".", "", fact.Value)
+			write(fact.Metric, "gauge", cmp.Or(fact.Help, fact.Name)+".", "", fact.Value)
 		}
 	}
 	return b.String()

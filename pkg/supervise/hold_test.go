@@ -47,6 +47,58 @@ func TestHold(t *testing.T) {
 	}
 }
 
+// What is wished while the program is prepared, which may take minutes, finds
+// nothing to end: it is not started then.
+func TestHoldWhilePreparing(t *testing.T) {
+	var mu sync.Mutex
+	why := ""
+	preparing, goOn := make(chan struct{}), make(chan struct{})
+	s := shell("", func(o *Options) {
+		o.Prepare = func(context.Context) (*exec.Cmd, error) {
+			close(preparing)
+			<-goOn
+			return exec.Command("sleep", "600"), nil
+		}
+		o.Hold = func() string {
+			mu.Lock()
+			defer mu.Unlock()
+			return why
+		}
+	})
+	begin(t, s)
+	<-preparing
+	mu.Lock()
+	why = "not now"
+	mu.Unlock()
+	s.End("not now", 0)
+	close(goOn)
+	if st := await(t, s, "held", func(st Status) bool { return st.State == Held }); st.Starts != 0 || st.Failures != 0 {
+		t.Errorf("status %+v", st)
+	}
+}
+
+// The same goes for what is wished at the moment of the start.
+func TestHoldAtTheStart(t *testing.T) {
+	var mu sync.Mutex
+	asked := 0
+	s := shell("", func(o *Options) {
+		o.Prepare = func(context.Context) (*exec.Cmd, error) { return exec.Command("sleep", "600"), nil }
+		o.Judge = func(Exit) Verdict { return Verdict{Why: "as wished", Again: true} }
+		o.Hold = func() string {
+			mu.Lock()
+			defer mu.Unlock()
+			if asked++; asked <= 2 { // before and after Prepare
+				return ""
+			}
+			return "not now"
+		}
+	})
+	begin(t, s)
+	if st := await(t, s, "held", func(st Status) bool { return st.State == Held }); st.Starts != 1 || st.Pid != 0 {
+		t.Errorf("status %+v", st)
+	}
+}
+
 // What Prepare finds out may be a reason to hold.
 func TestErrHold(t *testing.T) {
 	var mu sync.Mutex

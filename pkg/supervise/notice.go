@@ -171,7 +171,7 @@ func (n *Notices) post(ctx context.Context, notice Notice) error {
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, n.URL, bytes.NewReader(body))
 	if err != nil {
-		return err
+		return errors.New("notify URL: it is none that can be called") // it may hold a secret
 	}
 	req.Header.Set("Content-Type", "application/json")
 	client := n.HTTP

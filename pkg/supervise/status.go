@@ -61,6 +61,7 @@ type Fact struct {
 	Name   string  `json:"name"`
 	Text   string  `json:"text"`
 	Metric string  `json:"-"` // name behind gobuild_worker_; empty for none
+	Help   string  `json:"-"` // what the metric is, if Name does not say it
 	Value  float64 `json:"-"` // in the unit that Metric names
 }
 

@@ -39,8 +39,9 @@ type Options struct {
 	// Judge says what it means that the program ended by itself.
 	Judge func(Exit) Verdict
 	// Hold, if not nil, returns why the program is not to run for now, or "".
-	// It is asked before each start, and while the answer is not empty at each
-	// beat and at each Wake.
+	// It is asked before each start, Prepare's work included, once more when
+	// the program has started, and while the answer is not empty at each beat
+	// and at each Wake. RunOnce does not ask.
 	Hold func() (why string)
 	// Facts, if not nil, returns what the status shows besides.
 	Facts func() []Fact
@@ -85,6 +86,7 @@ type Supervisor struct {
 	beat   time.Duration // between two looks at how things are
 
 	wake chan struct{} // has room for one
+	once bool          // this is RunOnce
 
 	mu      sync.Mutex
 	status  Status
@@ -227,6 +229,7 @@ func (s *Supervisor) Run(ctx context.Context) error {
 // RunOnce runs the program once. It returns an error if it cannot be started,
 // or if Judge calls its end a failure; nil also if ctx ends before.
 func (s *Supervisor) RunOnce(ctx context.Context) error {
+	s.once = true
 	return s.run(ctx, func() error {
 		verdict := s.turn(ctx)
 		if ctx.Err() == nil && verdict.Failed {
@@ -298,6 +301,14 @@ func (s *Supervisor) hold(ctx context.Context) {
 	}
 }
 
+// notNow returns why the program is not to run, or "".
+func (s *Supervisor) notNow() string {
+	if s.opts.Hold == nil || s.once {
+		return ""
+	}
+	return s.opts.Hold()
+}
+
 // doze waits for a time, a Wake or the end of ctx.
 func (s *Supervisor) doze(ctx context.Context, wait time.Duration) {
 	over, cancel := context.WithTimeout(ctx, wait)
@@ -338,6 +349,9 @@ func (s *Supervisor) turn(ctx context.Context) verdict {
 	}
 	if ctx.Err() != nil || s.isLast() {
 		return verdict{Verdict: Verdict{Enough: true}}
+	}
+	if why := s.notNow(); why != "" {
+		return verdict{Verdict: Verdict{Why: why, Again: true}}
 	}
 	exit, err := s.play(ctx, cmd)
 	if err != nil {
@@ -387,6 +401,10 @@ func (s *Supervisor) play(ctx context.Context, cmd *exec.Cmd) (Exit, error) {
 	}
 	s.set(Running, "")
 	s.opts.Log.Info(s.opts.Name+" runs", "pid", cmd.Process.Pid)
+	// What was wished since the last look found nothing that it could end.
+	if why := s.notNow(); why != "" || s.isLast() {
+		endPlay(&stopCause{why, s.opts.StopWait})
+	}
 	ended := func() {}
 	if s.opts.Started != nil {
 		ended = s.opts.Started(cmd.Process.Pid)

@@ -108,7 +108,11 @@ const systemBundle = "/etc/ssl/certs/ca-certificates.crt"
 // takes one list in place of its own (LUCI protocol, section 9.2), and a
 // task calls public servers too. It is empty if the bot's own list will do.
 func (b *Bot) bundle() (string, error) {
-	if b.opts.CAFile == "" || b.opts.Getenv("REQUESTS_CA_BUNDLE") != "" {
+	if b.opts.CAFile == "" {
+		return "", nil
+	}
+	if given := b.opts.Getenv("REQUESTS_CA_BUNDLE"); given != "" {
+		b.opts.Log.Info("the bot trusts the CAs in REQUESTS_CA_BUNDLE, whether the one of --ca-file is among them or not", "file", given)
 		return "", nil
 	}
 	own, err := readFile(b.opts.CAFile, 1<<20)

@@ -42,8 +42,8 @@ var logLines = []struct {
 	{noEntry, lazyre.New(`bad machine token`), "Swarming does not accept the machine token: it has expired or is damaged"},
 	{noEntry, lazyre.New(`/(?:handshake|poll)\S* failed with HTTP status code (401|403)\b`), "Swarming does not let the bot in: HTTP status "},
 	{noEntry, lazyre.New(`[Ff]ailed to grab (?:initial )?auth headers|Can't grab auth headers`), "the bot cannot read the machine token: is LUCI_MACHINE_TOKEN right, and the file readable?"},
-	{unreachable, lazyre.New(`Unable to open given url, ([^ ,]+)`), "the bot cannot reach "},
-	{unreachable, lazyre.New(`Failed to contact for handshake`), "the bot cannot log in; its log says why"},
+	{unreachable, lazyre.New(`Unable to open given url, ([^ ,]+(?:, \[SSL: .{1,200})?)`), "the bot cannot reach "},
+	{unreachable, lazyre.New(`Failed to contact for handshake`), cannotLogIn},
 	{entered, lazyre.New(`I: Connected to `), ""},
 	{rebooting, lazyre.New(`Restarting machine with command (.+)$`), ""},
 	{noReboot, lazyre.New(`Host is stuck rebooting|Waited for host to reboot for too long|Failed to reboot the host`), "it asked for a reboot that does not come: may its user run sudo -n /sbin/shutdown -r now?"},
@@ -52,6 +52,9 @@ var logLines = []struct {
 	{complaint, lazyre.New(`^\d+ \S+ \S+ E: (.+)$`), ""},
 	{complaint, lazyre.New(`^(\w*(?:Error|Exception)\b.*)$`), ""},
 }
+
+// cannotLogIn is said where the log has not named the reason before.
+const cannotLogIn = "the bot cannot log in; its log says why"
 
 // readLine returns what a line means, and the detail in words.
 func readLine(line string) (meaning, string) {

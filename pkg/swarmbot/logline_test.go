@@ -2,10 +2,13 @@ package swarmbot
 
 import (
 	"bufio"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"gobuild/pkg/supervise"
 )
 
 func TestReadLine(t *testing.T) {
@@ -122,4 +125,25 @@ func FuzzDigest(f *testing.F) {
 			t.Errorf("digest %q", digest)
 		}
 	})
+}
+
+// A bot that cannot reach the server logs two lines in turn, each second: the
+// one that says why stays, so that nobody's log is filled.
+func TestUnreachableIsSaidOnce(t *testing.T) {
+	b := &Bot{Supervisor: supervise.New(supervise.Options{Log: slog.New(slog.DiscardHandler), Getenv: func(string) string { return "" }})}
+	b.saw("1 2026-11-24 10:36:16.000 E: Failed to contact for handshake, retrying in 1 sec...")
+	if got := b.trouble(); got != cannotLogIn {
+		t.Errorf("without a reason: %q", got)
+	}
+	for range 2 {
+		b.saw("1 2026-11-24 10:36:17.097 E: Unable to open given url, https://s.example, [SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: unable to get local issuer certificate (_ssl.c:992)")
+		b.saw("1 2026-11-24 10:36:17.099 E: Failed to contact for handshake, retrying in 1 sec...")
+		if got := b.trouble(); !strings.HasPrefix(got, "the bot cannot reach https://s.example, [SSL: CERTIFICATE_VERIFY_FAILED]") {
+			t.Errorf("got %q", got)
+		}
+	}
+	b.saw("1 2026-11-24 10:36:18.000 I: Connected to https://s.example")
+	if got := b.trouble(); got != "" {
+		t.Errorf("once let in: %q", got)
+	}
 }

@@ -143,7 +143,7 @@ func (k *known) tokenFacts() []supervise.Fact {
 	if !report.Expiry.IsZero() {
 		until, expiry = report.Expiry.UTC().Format(time.RFC3339), float64(report.Expiry.Unix())
 	}
-	said, good := report.Outcome, 1.0
+	said, good := report.Outcome+" at "+report.At.UTC().Format(time.RFC3339), 1.0
 	if report.Error != "" {
 		said, good = said+": "+report.failure(), 0
 	} else if !report.Next.IsZero() {
@@ -151,7 +151,7 @@ func (k *known) tokenFacts() []supervise.Fact {
 	}
 	return []supervise.Fact{
 		{Name: "token good until", Text: until, Metric: "token_expiry_seconds", Value: expiry},
-		{Name: "token daemon at " + report.At.UTC().Format(time.RFC3339), Text: said},
+		{Name: "token daemon", Text: said},
 		{Name: "token daemon's last run succeeded", Text: map[bool]string{true: "yes", false: "no"}[good == 1], Metric: "token_run_success", Value: good},
 	}
 }

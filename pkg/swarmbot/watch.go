@@ -90,6 +90,9 @@ func (b *Bot) saw(line string) {
 		if means == unreachable && last.trouble[noEntry] != "" {
 			break // the reason is known, and better
 		}
+		if detail == cannotLogIn && last.trouble[unreachable] != "" {
+			break // likewise; the two lines alternate
+		}
 		last.trouble[means] = detail
 	case well:
 		delete(last.trouble, unwell)

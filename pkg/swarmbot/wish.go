@@ -31,6 +31,14 @@ func (b *Bot) loadWish() error {
 	if err := control.MakeDir(w.dir); err != nil {
 		return err
 	}
+	b.readWish()
+	return nil
+}
+
+// readWish reads what is kept. The lock is held, if there is anybody to share
+// with.
+func (b *Bot) readWish() {
+	w := &b.wishes
 	wish, err := control.Load(w.dir)
 	if err != nil {
 		b.opts.Log.Error("what the owner wished is lost, and the bot takes work", "err", err)
@@ -38,11 +46,19 @@ func (b *Bot) loadWish() error {
 	}
 	w.wish = wish.At(time.Now())
 	w.stays = w.wish.State == control.Draining
-	return nil
 }
 
 // ServeControl answers the owner until stop is called.
-func (b *Bot) ServeControl() (stop func(), err error) { return control.Serve(b.wishes.dir, b) }
+func (b *Bot) ServeControl() (stop func(), err error) {
+	// Who asks waits for the lock. What was kept since New has looked, because
+	// nobody answered yet, is found now.
+	b.wishes.mu.Lock()
+	defer b.wishes.mu.Unlock()
+	if stop, err = control.Serve(b.wishes.dir, b); err == nil {
+		b.readWish()
+	}
+	return stop, err
+}
 
 // Wish returns what is wished of this bot.
 func (b *Bot) Wish() control.Wish {

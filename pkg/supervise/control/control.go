@@ -8,6 +8,11 @@
 // such sockets, or the directory's name is too long for one, it is a port of
 // the loopback interface, and whoever can read the token in endpoint.json may
 // ask.
+//
+// What a worker runs has the worker's user, and so may ask too: nothing that
+// belongs to that user can be kept from it. All it gains is that the machine
+// takes work or does not, and who has wished it stands in the status; root is
+// on its guard when it writes here.
 package control
 
 import (

@@ -73,7 +73,7 @@ func (w Wish) At(now time.Time) Wish {
 
 // String says in words what is wished.
 func (w Wish) String() string {
-	text := string(Open)
+	text := "open for work"
 	switch w.State {
 	case Draining:
 		text = "drained"
@@ -121,6 +121,9 @@ func Load(dir string) (Wish, error) {
 func Save(dir string, w Wish) error {
 	text, err := json.Marshal(w)
 	if err != nil {
+		return err
+	}
+	if err := trusted(dir); err != nil {
 		return err
 	}
 	file := filepath.Join(dir, wishFile)

@@ -37,6 +37,9 @@ func adviceFor(p Plan, err error) string {
 	if errors.Is(err, exec.ErrNotFound) {
 		return fmt.Sprintf("this machine seems not to run %s: name what it runs with --init. --dest DIR writes files alone", p.Init)
 	}
+	if os.Geteuid() > 0 {
+		return "mostly only root may do that: call it with sudo. What is done already is left as it is"
+	}
 	return "see to what it says, then run the same command again: what is done already is left as it is"
 }
 

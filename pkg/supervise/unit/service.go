@@ -135,7 +135,7 @@ func checkPath(system Init, file string) error {
 	}
 	if system == Windows {
 		if !shapes().windows.MatchString(file) {
-			return hint.With(fmt.Errorf("%q is no absolute path on Windows", file), `as C:\ProgramData\gobuild\work`)
+			return hint.With(fmt.Errorf("%q is no absolute path on Windows", file), `write it in full, with the drive, as C:\ProgramData\gobuild\work; the program's place is --exec`)
 		}
 		if strings.ContainsAny(file, `"<>|?*`) {
 			return fmt.Errorf("%q: no file on Windows is called so", file)

@@ -21,7 +21,7 @@ import (
 )
 
 // patience is how long a test waits for what a loaded machine does at last.
-const patience = 30 * time.Second
+const patience = 90 * time.Second
 
 // tool returns the path of a program, or skips the test.
 func tool(t *testing.T, name string) string {
