@@ -155,7 +155,8 @@ func (f *realFarm) openCoordinator() {
 
 // mark is in the environment of all that the farm starts.
 func (f *realFarm) mark() string {
-	return "farm-test-of-" + filepath.Base(filepath.Dir(f.dir)) + f.t.Name()
+	// Not of 001, in which f.dir lies: that is in each run of the test.
+	return "farm-test-of-" + filepath.Base(filepath.Dir(filepath.Dir(f.dir)))
 }
 
 // end ends all, and checks that nothing has stayed.
