@@ -49,15 +49,13 @@ func BenchmarkIdleMemory(b *testing.B) {
 	time.Sleep(idleSettle)
 	roots := map[string]int{"upstream": upstream.cmd.Process.Pid, "gobuild": buildlet.cmd.Process.Pid, "run-bot+buildlet": worker.cmd.Process.Pid}
 	most := map[string]float64{}
-	for range b.N {
-		for end := time.Now().Add(idleWatch); time.Now().Before(end); time.Sleep(time.Second) {
-			for name, pid := range roots {
-				rss, pss := residentTree(b, pid)
-				most[name+"-MB"] = max(most[name+"-MB"], rss)
-				most[name+"-pss-MB"] = max(most[name+"-pss-MB"], pss)
-			}
+	// Whatever b.N is: it does not take longer for being looked at more often.
+	for end := time.Now().Add(idleWatch); time.Now().Before(end); time.Sleep(time.Second) {
+		for name, pid := range roots {
+			rss, pss := residentTree(b, pid)
+			most[name+"-MB"] = max(most[name+"-MB"], rss)
+			most[name+"-pss-MB"] = max(most[name+"-pss-MB"], pss)
 		}
-		break // a look is as good as many
 	}
 	for _, name := range slices.Sorted(maps.Keys(most)) {
 		b.ReportMetric(most[name], name)
