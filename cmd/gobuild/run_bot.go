@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -23,6 +25,7 @@ import (
 
 // runBotFlags are the flags of "gobuild run-bot".
 type runBotFlags struct {
+	notifyURL  string // or @FILE
 	bot        swarmbot.Options
 	token      botTokenFlags
 	farm       farmFlags
@@ -53,7 +56,8 @@ runs. --notify-command and --notify-url tell the owner, once when the bot has
 been dead for --notify-after and once when it works again. The command is a line
 for the shell, with GOBUILD_EVENT (dead, recovered), GOBUILD_NAME,
 GOBUILD_STATE, GOBUILD_WHY and GOBUILD_SINCE in its environment and a line of
-text on its input; the URL gets a POST of the same as JSON.
+text on its input; the URL gets a POST of the same as JSON. A URL that is a
+secret is kept in a file: --notify-url @FILE.
 
 --health-addr answers GET / (a page), /healthz (200, or 503 with the reason),
 /metrics (Prometheus) and /status.json. Under systemd, Type=notify and
@@ -88,7 +92,7 @@ of the token and of --hostname.`,
 	flags.BoolVar(&f.bot.AllowRoot, "allow-root", false, "run as root, and let every task do so")
 	flags.DurationVar(&f.bot.StopWait, "stop-wait", swarmbot.DefaultStopWait, "`TIME` that the bot has to end in when it is asked to")
 	flags.StringVar(&f.bot.Notices.Command, "notify-command", "", "shell `COMMAND` that tells the owner of a dead bot")
-	flags.StringVar(&f.bot.Notices.URL, "notify-url", "", "`URL` that is told of a dead bot")
+	flags.StringVar(&f.notifyURL, "notify-url", "", "`URL` that is told of a dead bot, or @FILE with it")
 	flags.DurationVar(&f.bot.Notices.After, "notify-after", 15*time.Minute, "`TIME` that the bot has to be dead before the owner is told")
 	flags.DurationVar(&f.bot.Backoff.Min, "retry-min", supervise.DefaultBackoff.Min, "pause (`TIME`) after the first failure")
 	flags.DurationVar(&f.bot.Backoff.Max, "retry-max", supervise.DefaultBackoff.Max, "longest pause (`TIME`)")
@@ -120,10 +124,9 @@ func (a *app) runBot(ctx context.Context, f *runBotFlags) error {
 	if o.Backoff.Max < o.Backoff.Min {
 		return usageErrorf("--retry-max %s is shorter than --retry-min %s", o.Backoff.Max, o.Backoff.Min)
 	}
-	if o.Notices.URL != "" {
-		if err := checkURL(o.Notices.URL); err != nil {
-			return hint.With(usageErrorf("--notify-url: %w", err), "as https://hooks.example.com/PATH, without a name or password in it")
-		}
+	var err error
+	if o.Notices.URL, err = noticeURL(f.notifyURL); err != nil {
+		return err
 	}
 	farm, err := f.farm.forFarm(o.CertFile)
 	if err != nil {
@@ -184,6 +187,39 @@ func (a *app) runBot(ctx context.Context, f *runBotFlags) error {
 // works for.
 func errNoWorker() error {
 	return hint.With(usageErrorf("a worker of what?"), "give --hostname for a bot of LUCI's, or --host-type and --coordinator for a farm's worker; gobuild init writes them down")
+}
+
+// maxNoticeURL bounds what is read of a file with a URL, in bytes.
+const maxNoticeURL = 8 << 10
+
+// noticeURL returns the URL that --notify-url gives or has in a file. Whoever
+// knows the address of a webhook may write to it, so no error shows it.
+func noticeURL(given string) (string, error) {
+	file, inFile := strings.CutPrefix(given, "@")
+	if inFile {
+		r, err := os.Open(file)
+		if err != nil {
+			return "", hint.With(fmt.Errorf("--notify-url: %w", err), "@FILE names a file with the URL in it, which this user can read")
+		}
+		defer r.Close()
+		text, err := io.ReadAll(io.LimitReader(r, maxNoticeURL))
+		if err != nil {
+			return "", fmt.Errorf("--notify-url: %w", err)
+		}
+		if given = strings.TrimSpace(string(text)); given == "" {
+			return "", fmt.Errorf("--notify-url: %s is empty", file)
+		}
+	}
+	if given == "" {
+		return "", nil
+	}
+	if err := checkURL(given); err != nil {
+		if inFile {
+			err = fmt.Errorf("%s holds no URL that can be called", file)
+		}
+		return "", hint.With(usageErrorf("--notify-url: %w", err), "as https://hooks.example.com/PATH, without a name or password in it")
+	}
+	return given, nil
 }
 
 // takeSignals returns a context that the first signal to end cancels. The next

@@ -157,6 +157,11 @@ func apartArgs(a *app, f *runBotFlags) []string {
 			value = f.bot.WorkDir
 		case "ca-file":
 			value = a.caFile
+		case "notify-url":
+			if file, ok := strings.CutPrefix(value, "@"); ok {
+				makeAbsolute(&file)
+				value = "@" + file
+			}
 		case "python":
 			if strings.ContainsRune(value, filepath.Separator) {
 				makeAbsolute(&value)
