@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -22,9 +23,15 @@ func TestServiceExamples(t *testing.T) {
 		for _, args := range [][]string{
 			{"--for", "run-bot", "--hostname", "linux-riscv64-gopher", "--health-addr", "localhost:8081", "--allow-reboot"},
 			{"--for", "tokend", "--cert-pem", "/etc/luci/bot.cert", "--pkey-pem", "/etc/luci/bot.key"},
+			{"--for", "run-bot", "--name", "gobuild-farm-bot", "--host-type", "host-linux-riscv64", "--coordinator", "https://farm.example", "--key-file", "/etc/gobuild/builder.key"},
 		} {
-			if system == unit.Windows && args[1] == "tokend" {
-				args = []string{"--for", "tokend", "--cert-pem", `C:\luci\bot.cert`, "--pkey-pem", `C:\luci\bot.key`}
+			if system == unit.Windows {
+				args = slices.Clone(args)
+				for i, arg := range args {
+					if strings.HasPrefix(arg, "/etc/") {
+						args[i] = "C:" + strings.ReplaceAll(strings.TrimPrefix(arg, "/etc"), "/", `\`)
+					}
+				}
 			}
 			dir := t.TempDir()
 			a, _, stderr := testApp()
