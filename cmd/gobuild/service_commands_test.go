@@ -101,7 +101,7 @@ func TestServiceCommandLines(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, system := range unit.Inits() {
-		if found[string(system)] != 2 { // run-bot and tokend
+		if found[string(system)] != 3 { // run-bot of either kind and tokend
 			t.Errorf("examples/service/%s has %d command lines", system, found[string(system)])
 		}
 		args := []string{"service", "print", "--config", os.DevNull, "--init", string(system), "--exec", unit.DefaultProgram(system),
