@@ -41,6 +41,7 @@ type farmFlags struct {
 	minFreeDisk, minFreeMem farmbot.Amount
 	maxWorkDir              string
 	maxProcesses            int
+	noOutputLimit           time.Duration
 	env, envFiles, passEnv  []string
 	given                   map[string]bool // flags that stand on the command line
 	logFile                 string
@@ -74,7 +75,7 @@ and is started again stays up, without taking work, until gobuild resume.`
 // farmOnly and luciOnly are the flags for one of the two.
 var (
 	farmOnly = []string{"host-type", "key-file", "dev", "buildlet", "update-url", "release-key", "allow-downgrade", "allow-unsigned", "update-every",
-		"register-within", "min-free-disk", "min-free-memory", "max-workdir", "max-processes", "env", "env-file", "pass-env"}
+		"register-within", "min-free-disk", "min-free-memory", "max-workdir", "max-processes", "no-output-limit", "env", "env-file", "pass-env"}
 	luciOnly = []string{"swarming", "token-file", "cert-pem", "pkey-pem", "python", "allow-root", "with-tokend", "user", "backend", "token-file-copy",
 		"status-file", "timeout", "force-refresh", "token-reports"}
 )
@@ -96,6 +97,7 @@ func addFarmFlags(cmd *cobra.Command, f *farmFlags) {
 	flags.Var(&f.minFreeMem, "min-free-memory", "with --host-type: memory to be available for the machine to take work, as 300MiB or 10%")
 	flags.StringVar(&f.maxWorkDir, "max-workdir", "20GiB", "with --host-type: `SIZE` that the work directory may have between two instances; 0 for any")
 	flags.IntVar(&f.maxProcesses, "max-processes", 0, "with --host-type: processes (`N`) that the buildlet and what it runs may be; 0 for any number")
+	flags.DurationVar(&f.noOutputLimit, "no-output-limit", defaultNoOutputLimit, "with --host-type: `TIME` after which a command is killed that prints nothing; 0 for never")
 	flags.StringArrayVar(&f.env, "env", nil, "with --host-type: variable for what is built, `KEY=VALUE`; may be given several times")
 	flags.StringArrayVar(&f.envFiles, "env-file", nil, "with --host-type: `FILE` of such variables, a line each")
 	flags.StringSliceVar(&f.passEnv, "pass-env", nil, "with --host-type: `NAME`s of variables that what is built inherits although they look like secrets")
@@ -199,8 +201,8 @@ func (a *app) farmOptions(f *runBotFlags) (farmbot.Options, error) {
 	if t.given["stop-wait"] {
 		o.StopWait = f.bot.StopWait
 	}
-	if t.maxProcesses < 0 || t.updateEvery < 0 || t.registerWithin <= 0 {
-		return o, usageErrorf("--max-processes, --update-every and --register-within are not less than nothing")
+	if t.maxProcesses < 0 || t.updateEvery < 0 || t.noOutputLimit < 0 || t.registerWithin <= 0 {
+		return o, usageErrorf("--max-processes, --update-every, --no-output-limit and --register-within are not less than nothing")
 	}
 	var err error
 	if o.Output, o.Log, err = a.logTo(t); err != nil {
@@ -265,6 +267,9 @@ func (a *app) buildletArgs(t *farmFlags) ([]string, error) {
 	}
 	if t.dev {
 		args = append(args, "--dev")
+	}
+	if t.given["no-output-limit"] {
+		args = append(args, "--no-output-limit="+t.noOutputLimit.String())
 	}
 	if a.verbose {
 		args = append(args, "--verbose")

@@ -528,6 +528,26 @@ func TestFarmBadBuilds(t *testing.T) {
 	}
 }
 
+// A command that prints nothing for too long is killed, and its caller told.
+func TestFarmSilentCommand(t *testing.T) {
+	f := startFarm(t, "--no-output-limit=2s")
+	var out lockedBuffer
+	s, done := f.begin(f.build("sleep 600; sleep 600"), &out)
+	select {
+	case err := <-done:
+		if err == nil || !strings.Contains(err.Error(), "no output for 2s") {
+			t.Errorf("the command: %v, %s", err, out.String())
+		}
+	case <-time.After(farmPatience):
+		t.Fatal("the command does not end")
+	}
+	if err := f.client.Destroy(t.Context(), s.Instance().ID); err != nil {
+		t.Error(err)
+	}
+	f.awaitState(api.HostIdle)
+	f.noBuild("it was killed")
+}
+
 // When run-bot is told to end, what runs is killed with its buildlet, at the
 // first signal.
 func TestFarmSignals(t *testing.T) {
