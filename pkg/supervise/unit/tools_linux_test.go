@@ -406,6 +406,7 @@ func TestOpenRC(t *testing.T) {
 	write(t, rc, strings.Replace(text, "/sbin/openrc-run", openrcRun, 1), 0o755)
 	// One shell for all, as /run is only there; it stops when told to.
 	script := write(t, filepath.Join(s.dir, "boot"), fmt.Sprintf(`set -e
+mount -t proc proc /proc
 mount -t tmpfs tmpfs /run
 mkdir /run/openrc
 touch /run/openrc/softlevel
@@ -414,9 +415,9 @@ for dir in daemons exclusive options tmp scheduled hotplugged wasinactive starte
 %[1]s %[2]s --nodeps status
 while [ ! -e %[3]s/stop ]; do sleep 0.1; done
 %[1]s %[2]s --nodeps stop
-# With this shell, everything in its namespace ends.
+# With this shell, everything in its namespace would end.
 i=0
-while [ ! -e %[3]s/leave ] && [ "$i" -lt 600 ]; do sleep 0.1; i=$((i + 1)); done
+while [ ! -e %[3]s/leave ] && [ "$i" -lt 3000 ]; do sleep 0.1; i=$((i + 1)); done
 `, openrcRun, rc, s.dir), 0o755)
 	s.start(unshare, "--mount", "--pid", "--fork", "sh", script)
 	// Process ids are those of the namespace: what is written is not ours.
