@@ -40,19 +40,20 @@ var rooms = map[string][]string{
 	// The rehearsal plays every part on one machine.
 	"rehearse": {"api", "botcert", "builderkey", "buildconfig", "buildlet", "coordinator", "doctor", "gomote", "machinetoken", "stage0", "supervise", "swarmbot"},
 
-	"atomicfile": {},
-	"diskspace":  {},
-	"lazyre":     {},
-	"memtrim":    {},
-	"hint":       {},
-	"netdial":    {},
-	"ports":      {},
-	"version":    {},
+	"atomicfile":   {},
+	"availability": {},
+	"diskspace":    {},
+	"lazyre":       {},
+	"memtrim":      {},
+	"hint":         {},
+	"netdial":      {},
+	"ports":        {},
+	"version":      {},
 }
 
 // leaves are rooms that every room may import. They import nothing but each
 // other.
-var leaves = []string{"atomicfile", "diskspace", "hint", "lazyre", "memtrim", "netdial", "ports", "version"}
+var leaves = []string{"atomicfile", "availability", "diskspace", "hint", "lazyre", "memtrim", "netdial", "ports", "version"}
 
 // workerRooms run on builder machines, of every port, and in porters' hands.
 var workerRooms = []string{"buildlet", "stage0", "farmbot", "supervise", "machinetoken", "swarmbot", "doctor", "botcert", "builderkey", "gomote"}

@@ -341,7 +341,7 @@ func (a *app) wishThrough(ctx context.Context, f ownerFlags, w control.Wish) err
 		return err
 	}
 	hostname := a.hostname(f.hostname)
-	err = client.SetAvailability(ctx, hostname, api.Availability{State: api.AvailabilityState(w.State), Until: w.Until, Why: w.Why})
+	err = client.SetAvailability(ctx, hostname, api.Availability{State: w.State, Until: w.Until, Why: w.Why})
 	if err != nil {
 		return err
 	}

@@ -6,61 +6,22 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
-	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
+
+	"gobuild/pkg/availability"
 )
 
-// Availability is whether a machine takes work, and if not, why and for how
-// long.
-type Availability struct {
-	State AvailabilityState `json:"state"`
-	Until time.Time         `json:"until,omitzero"` // end of a pause; zero: an order ends it
-	Since time.Time         `json:"since,omitzero"`
-	By    string            `json:"by,omitempty"`  // who wanted it: "its owner", or a principal; empty: it came about by itself
-	Why   string            `json:"why,omitempty"` // in words
-}
-
-// AvailabilityState is the state of an Availability.
-type AvailabilityState string
+// Availability is whether a machine takes work.
+type Availability = availability.Availability
 
 // The states of an Availability.
 const (
-	Open        AvailabilityState = "open"        // takes work
-	Draining    AvailabilityState = "draining"    // takes none more and ends after what it has
-	Paused      AvailabilityState = "paused"      // takes none until a time or an order
-	Quarantined AvailabilityState = "quarantined" // something is wrong with the machine
+	Open        = availability.Open
+	Draining    = availability.Draining
+	Paused      = availability.Paused
+	Quarantined = availability.Quarantined
 )
-
-// Takes reports whether work is taken at the given time.
-func (a Availability) Takes(now time.Time) bool {
-	switch a.State {
-	case "", Open:
-		return true
-	case Paused:
-		return !a.Until.IsZero() && !now.Before(a.Until)
-	}
-	return false
-}
-
-// String says a in words, as "paused until 2026-07-01 18:00 UTC by its owner:
-// holidays".
-func (a Availability) String() string {
-	text := string(a.State)
-	if text == "" {
-		text = string(Open)
-	}
-	if !a.Until.IsZero() {
-		text += " until " + a.Until.UTC().Format("2006-01-02 15:04 MST")
-	}
-	if a.By != "" {
-		text += " by " + a.By
-	}
-	if a.Why != "" {
-		text += ": " + a.Why
-	}
-	return text
-}
 
 // HostPath returns the path of a machine's route followed by suffix.
 func HostPath(hostname, suffix string) string {

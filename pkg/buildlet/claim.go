@@ -169,7 +169,7 @@ func (s *Server) serveAvailability(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	s.log.Info("availability asked for", a.logged()...)
+	s.log.Info("availability asked for", logged(a)...)
 	answer := Asked{}
 	if s.supervised.Load() {
 		answer.Decides = "its supervisor"
@@ -192,7 +192,7 @@ func parseAvailability(text []byte, now time.Time) (Availability, error) {
 	if a.State == "" {
 		return a, errors.New("no state is given")
 	}
-	return a.check(now)
+	return checked(a, now)
 }
 
 // cleanUp kills the commands that run, and what has escaped from earlier ones,
@@ -233,7 +233,7 @@ func (c *Client) Claim(ctx context.Context, instance string) error {
 		var a Availability
 		// A pause that is over by our clock need not be over by its own.
 		if json.Unmarshal([]byte(se.Text), &a) == nil && a.State != "" && a.State != Open {
-			return &RefusedClaim{a.clipped()}
+			return &RefusedClaim{clipped(a)}
 		}
 	}
 	return err
@@ -273,6 +273,6 @@ func (c *Client) SetAvailability(ctx context.Context, a Availability) (Asked, er
 	if err := json.NewDecoder(io.LimitReader(resp.Body, maxAvailability)).Decode(&answer); err != nil {
 		return Asked{}, fmt.Errorf("POST /availability: %w", err)
 	}
-	answer.Availability, answer.Decides = answer.Availability.clipped(), clip(answer.Decides, maxBy)
+	answer.Availability, answer.Decides = clipped(answer.Availability), clip(answer.Decides, maxBy)
 	return answer, nil
 }

@@ -121,7 +121,7 @@ func (c *Client) Status(ctx context.Context) (Status, error) {
 	for i, name := range s.Additions {
 		s.Additions[i] = clip(name, maxName)
 	}
-	s.Availability = s.Availability.clipped()
+	s.Availability = clipped(s.Availability)
 	return s, nil
 }
 

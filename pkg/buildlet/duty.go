@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 	"unicode"
+
+	"gobuild/pkg/availability"
 )
 
 // heldAfterUse is how long after its last request a machine counts as held
@@ -103,7 +105,7 @@ func (d *duty) next(now time.Time) (at time.Time) {
 // SetAvailability sets what s says to coordinators. A Worker that is Draining
 // ends once nobody holds the machine.
 func (s *Server) SetAvailability(a Availability) error {
-	a, err := a.check(time.Now())
+	a, err := checked(a, time.Now())
 	if err != nil {
 		return err
 	}
@@ -119,7 +121,7 @@ func (s *Server) SetAvailability(a Availability) error {
 		}
 		s.duty.ordered = a
 	})
-	s.log.Info("availability", a.logged()...)
+	s.log.Info("availability", logged(a)...)
 	return nil
 }
 
@@ -257,9 +259,9 @@ func (s *Server) noteUse(r *http.Request) (done func()) {
 	return func() { note(-1) }
 }
 
-// check returns a with its texts made fit to be shown, or says what is wrong
+// checked returns a with its texts made fit to be shown, or says what is wrong
 // with it.
-func (a Availability) check(now time.Time) (Availability, error) {
+func checked(a Availability, now time.Time) (Availability, error) {
 	switch a.State {
 	case "":
 		a.State = Open
@@ -281,7 +283,7 @@ func (a Availability) check(now time.Time) (Availability, error) {
 }
 
 // logged returns a as a log shows it: what is said.
-func (a Availability) logged() []any {
+func logged(a Availability) []any {
 	said := []any{"state", a.State}
 	if !a.Until.IsZero() {
 		said = append(said, "until", a.Until)
@@ -296,8 +298,8 @@ func (a Availability) logged() []any {
 }
 
 // clipped returns a, which somebody else says, with texts that can be shown.
-func (a Availability) clipped() Availability {
-	a.State = AvailabilityState(clip(string(a.State), maxName))
+func clipped(a Availability) Availability {
+	a.State = availability.State(clip(string(a.State), maxName))
 	a.By, a.Why = clip(a.By, maxBy), clip(a.Why, maxWhy)
 	return a
 }

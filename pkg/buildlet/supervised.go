@@ -218,6 +218,6 @@ func parseOrder(line []byte) (o Order, ok bool) {
 	if json.Unmarshal(line, &o) != nil || o.Availability.State == "" {
 		return Order{}, false
 	}
-	a, err := o.Availability.check(time.Now())
+	a, err := checked(o.Availability, time.Now())
 	return Order{a}, err == nil
 }

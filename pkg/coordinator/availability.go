@@ -38,9 +38,7 @@ func (p *pool) recall() error {
 		return err
 	}
 	for _, a := range list {
-		p.told[hostKey{a.HostType, a.Hostname}] = api.Availability{
-			State: api.AvailabilityState(a.State), Until: a.Until, Since: a.Since, By: a.By, Why: a.Why,
-		}
+		p.told[hostKey{a.HostType, a.Hostname}] = a.Availability
 	}
 	return nil
 }
@@ -50,8 +48,7 @@ func (p *pool) available(h *host) api.Availability {
 	if !h.status.Has(buildlet.AdditionAvailability) {
 		return p.told[hostKey{h.hostType, h.hostname}]
 	}
-	a := h.status.Availability
-	return api.Availability{State: api.AvailabilityState(a.State), Until: a.Until, Since: a.Since, By: a.By, Why: a.Why}
+	return h.status.Availability
 }
 
 // takes reports whether h may be handed out. The lock is held.
@@ -205,9 +202,7 @@ func (c *Coordinator) setAvailability(ctx context.Context, h *host, a api.Availa
 	if can {
 		ctx, cancel := context.WithTimeoutCause(ctx, availabilityWait, fmt.Errorf("no answer within %s", availabilityWait))
 		defer cancel()
-		answer, err := h.client.SetAvailability(ctx, buildlet.Availability{
-			State: buildlet.AvailabilityState(a.State), Until: a.Until, Since: a.Since, By: a.By, Why: a.Why,
-		})
+		answer, err := h.client.SetAvailability(ctx, a)
 		if err != nil {
 			return "", api.Errorf(api.CodeUnreachable, "%s (%s): %s", h.hostname, h.addr, shownError(err))
 		}
@@ -217,9 +212,9 @@ func (c *Coordinator) setAvailability(ctx context.Context, h *host, a api.Availa
 		c.pool.mu.Unlock()
 		return answer.Decides, nil
 	}
-	rec := store.HostAvailability{HostType: h.hostType, Hostname: h.hostname, State: string(a.State), Until: a.Until, Since: a.Since, By: a.By, Why: a.Why}
-	if a.State == api.Open {
-		rec = store.HostAvailability{HostType: h.hostType, Hostname: h.hostname}
+	rec := store.HostAvailability{HostType: h.hostType, Hostname: h.hostname}
+	if a.State != api.Open {
+		rec.Availability = a
 	}
 	c.pool.toldMu.Lock()
 	defer c.pool.toldMu.Unlock()

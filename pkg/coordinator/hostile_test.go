@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"gobuild/pkg/api"
+	"gobuild/pkg/availability"
 	"gobuild/pkg/buildlet"
 	"gobuild/pkg/store"
 )
@@ -247,10 +248,10 @@ func TestBoastfulMachine(t *testing.T) {
 				}
 				json.NewEncoder(w).Encode(buildlet.Status{
 					Version: 29, Program: long, GOOS: long[:1000], GOARCH: long[:1000], Additions: append([]string{buildlet.AdditionAvailability}, many...),
-					Availability: buildlet.Availability{State: buildlet.AvailabilityState(long[:1000]), By: long[:1000], Why: long[:1000]},
+					Availability: buildlet.Availability{State: availability.State(long[:1000]), By: long[:1000], Why: long[:1000]},
 				})
 			case "/availability":
-				json.NewEncoder(w).Encode(buildlet.Asked{Availability: buildlet.Availability{State: buildlet.AvailabilityState(long[:1000]), Why: long[:1000]}, Decides: long[:1000]})
+				json.NewEncoder(w).Encode(buildlet.Asked{Availability: buildlet.Availability{State: availability.State(long[:1000]), Why: long[:1000]}, Decides: long[:1000]})
 			default:
 				next.ServeHTTP(w, r)
 			}
@@ -376,7 +377,7 @@ func TestAvailabilityIsRecordedInOrder(t *testing.T) {
 	f.pool.mu.Unlock()
 	for range 20 {
 		var work sync.WaitGroup
-		for _, s := range []api.AvailabilityState{api.Open, api.Paused, api.Open, api.Paused} {
+		for _, s := range []availability.State{api.Open, api.Paused, api.Open, api.Paused} {
 			work.Go(func() {
 				if _, err := f.setAvailability(t.Context(), h, api.Availability{State: s}); err != nil {
 					t.Error(err)

@@ -338,7 +338,7 @@ func (b *Bot) wished() control.Wish { return b.wish.At(b.opts.Clock()) }
 // is held.
 func (b *Bot) availability() buildlet.Availability {
 	w := b.wished()
-	a := buildlet.Availability{State: buildlet.AvailabilityState(w.State), Until: w.Until, Since: w.Since, By: w.By, Why: w.Why}
+	a := buildlet.Availability(w)
 	switch {
 	case b.update != "":
 		return buildlet.Availability{State: buildlet.Draining, Why: b.update}

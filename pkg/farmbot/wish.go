@@ -76,7 +76,8 @@ func (b *Bot) outlook(w control.Wish, already bool) string {
 // each report from then on.
 func (b *Bot) heardWish(a buildlet.Availability) {
 	// Times as == takes them for equal.
-	w := control.Wish{State: control.State(a.State), Until: a.Until.UTC().Round(0), Since: a.Since.UTC().Round(0), By: a.By, Why: a.Why}
+	w := control.Wish(a)
+	w.Until, w.Since = a.Until.UTC().Round(0), a.Since.UTC().Round(0)
 	b.mu.Lock()
 	known := w == b.asked
 	b.asked = w

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"gobuild/pkg/availability"
 )
 
 func TestMemory(t *testing.T) {
@@ -60,10 +62,10 @@ func TestMemoryHostAvailability(t *testing.T) {
 	m := NewMemory()
 	now := time.Now()
 	for _, a := range []HostAvailability{
-		{HostType: "b", Hostname: "x", State: "paused", Since: now},
-		{HostType: "a", Hostname: "y", State: "paused", Since: now},
-		{HostType: "a", Hostname: "x", State: "draining", Since: now},
-		{HostType: "a", Hostname: "x", State: "paused", Since: now, Until: now.Add(time.Hour), By: "its owner", Why: "noise"},
+		{HostType: "b", Hostname: "x", Availability: availability.Availability{State: "paused", Since: now}},
+		{HostType: "a", Hostname: "y", Availability: availability.Availability{State: "paused", Since: now}},
+		{HostType: "a", Hostname: "x", Availability: availability.Availability{State: "draining", Since: now}},
+		{HostType: "a", Hostname: "x", Availability: availability.Availability{State: "paused", Since: now, Until: now.Add(time.Hour), By: "its owner", Why: "noise"}},
 		{HostType: "a", Hostname: "y"},
 	} {
 		if err := m.SaveHostAvailability(ctx, a); err != nil {

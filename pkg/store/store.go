@@ -11,6 +11,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"gobuild/pkg/availability"
 )
 
 // ErrNotFound is returned for an ID of which nothing is known.
@@ -34,10 +36,7 @@ type Instance struct {
 // itself.
 type HostAvailability struct {
 	HostType, Hostname string
-	State              string    // as api.AvailabilityState; empty: takes work
-	Until              time.Time // zero: an order ends it
-	Since              time.Time
-	By, Why            string
+	availability.Availability
 }
 
 // Store keeps records. Its methods may be called by several goroutines at

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"gobuild/pkg/availability"
 	"gobuild/pkg/supervise"
 )
 
@@ -165,7 +166,7 @@ func TestWishAt(t *testing.T) {
 	now := time.Now()
 	for _, tt := range []struct {
 		wish Wish
-		want State
+		want availability.State
 	}{
 		{Wish{}, Open}, {Wish{State: Draining}, Draining}, {Wish{State: Paused}, Paused},
 		{Wish{State: Paused, Until: now.Add(time.Second)}, Paused}, {Wish{State: Paused, Until: now}, Open},

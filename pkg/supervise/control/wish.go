@@ -10,31 +10,19 @@ import (
 	"time"
 
 	"gobuild/pkg/atomicfile"
+	"gobuild/pkg/availability"
 	"gobuild/pkg/hint"
 )
 
-// Wish is what somebody wants a worker to do about work.
-type Wish struct {
-	State State `json:"state"`
-	// Until is when a pause ends; zero for one that ends with another wish
-	// only.
-	Until time.Time `json:"until,omitzero"`
-	// Since is when it was wished.
-	Since time.Time `json:"since,omitzero"`
-	// By is who wishes it: "its owner", or a principal.
-	By string `json:"by,omitempty"`
-	// Why says why, in words.
-	Why string `json:"why,omitempty"`
-}
+// Wish is what somebody wants a worker to do about work: to be Open, Draining
+// or Paused. Since is when it was wished.
+type Wish availability.Availability
 
-// State is what is wished. The words are those of buildlet.Availability.
-type State string
-
-// The states.
+// The states of a Wish.
 const (
-	Open     State = "open"     // take work
-	Draining State = "draining" // finish what there is, and end
-	Paused   State = "paused"   // finish what there is, and take none until a time or another wish
+	Open     = availability.Open
+	Draining = availability.Draining
+	Paused   = availability.Paused
 )
 
 // Owner is who wishes through the control socket.
