@@ -90,7 +90,7 @@ func loopbackOnly(flag, addr string) error {
 	if err != nil {
 		return usageErrorf("%s %q: %w", flag, addr, err)
 	}
-	if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
+	if netdial.Loopback(host) {
 		return nil
 	}
 	return hint.With(usageErrorf("--dev is for this machine only, and %s is %s", flag, addr),

@@ -48,15 +48,15 @@ cannot be changed without changing it on each of them, so keep the secret half
 safe, in two places.`,
 		Example: `  gobuild release keygen release.key
   gobuild release keygen --no-password release.key`,
-		Args: exactArgs("FILE", 1, 1),
+		Args: namedArgs("FILE", 1, 1),
 		RunE: func(_ *cobra.Command, args []string) error { return a.releaseKeygen(args[0], noPassword) },
 	}
 	cmd.Flags().BoolVar(&noPassword, "no-password", false, "do not encrypt the key, and do not ask")
 	return cmd
 }
 
-// exactArgs wants between least and most arguments, each called name.
-func exactArgs(name string, least, most int) cobra.PositionalArgs {
+// namedArgs wants between least and most arguments, each called name.
+func namedArgs(name string, least, most int) cobra.PositionalArgs {
 	return func(_ *cobra.Command, args []string) error {
 		switch {
 		case len(args) < least:
@@ -134,7 +134,7 @@ minisign's, which tells the file's name, the version and the time.
 With --json it prints an array of objects: "file", "port" (of a program),
 "version", "signed" (when), "digest" (SHA-256) and "key" (the key's number).`,
 		Example: `  gobuild release sign --key release.key --version 1.2.3 buildlet.linux-amd64`,
-		Args:    exactArgs("FILE", 1, 0),
+		Args:    namedArgs("FILE", 1, 0),
 		RunE: func(_ *cobra.Command, args []string) error {
 			secret, err := a.releaseKey(key)
 			if err != nil {
@@ -167,7 +167,7 @@ signature: what is published last is what they fetch.
 With --json it prints an array as "gobuild release sign" does.`,
 		Example: `  gobuild release publish --key release.key --dir /srv/dl --version 1.2.3 gobuild
   gobuild release publish --key release.key --dir /srv/dl --version 1.2.2 --force old/gobuild`,
-		Args: exactArgs("FILE", 1, 0),
+		Args: namedArgs("FILE", 1, 0),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if p.Dir == "" {
 				return hint.With(usageErrorf("publish where?"), "name the directory with --dir: the one of gobuild coordinator --dl")
@@ -198,7 +198,7 @@ func newReleaseVerifyCommand(a *app) *cobra.Command {
 
 With --json it prints an array as "gobuild release sign" does.`,
 		Example: `  gobuild release verify --pubkey release.key.pub /srv/dl/buildlet.linux-amd64`,
-		Args:    exactArgs("FILE", 1, 0),
+		Args:    namedArgs("FILE", 1, 0),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if pubkey == "" {
 				return hint.With(usageErrorf("no key to check with"), "give the public key, or its file, with --pubkey")
@@ -214,6 +214,18 @@ With --json it prints an array as "gobuild release sign" does.`,
 	}
 	cmd.Flags().StringVar(&pubkey, "pubkey", "", "public `KEY`, or the file that it is in")
 	return cmd
+}
+
+// releaseKeys returns the public keys that --release-key gives.
+func releaseKeys(given []string) (keys []release.PublicKey, err error) {
+	for _, text := range given {
+		key, err := release.PublicKeyOf(text)
+		if err != nil {
+			return nil, fmt.Errorf("--release-key: %w", err)
+		}
+		keys = append(keys, key)
+	}
+	return keys, nil
 }
 
 // eachRelease does something with each file and prints what came of it.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -13,12 +12,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 
 	"gobuild/pkg/hint"
 	"gobuild/pkg/netdial"
-	"gobuild/pkg/release"
 	"gobuild/pkg/stage0"
 )
 
@@ -167,12 +164,8 @@ func (a *app) fetcher(f stage0Flags, from string, log *slog.Logger) (*stage0.Fet
 		HTTP: &http.Client{Transport: stage0.Transport(roots)},
 		Log:  log,
 	}
-	for _, text := range f.keys {
-		key, err := release.PublicKeyOf(text)
-		if err != nil {
-			return nil, fmt.Errorf("--release-key: %w", err)
-		}
-		fetcher.Keys = append(fetcher.Keys, key)
+	if fetcher.Keys, err = releaseKeys(f.keys); err != nil {
+		return nil, err
 	}
 	if len(fetcher.Keys) == 0 && (strings.HasPrefix(from, stage0.UpstreamBucket) || onThisMachine(from)) {
 		fetcher.AllowUnsigned = true
@@ -189,17 +182,15 @@ func (a *app) fetcher(f stage0Flags, from string, log *slog.Logger) (*stage0.Fet
 // onThisMachine reports whether a URL's host is this machine, by its text.
 func onThisMachine(text string) bool {
 	u, err := url.Parse(text)
-	if err != nil {
-		return false
-	}
-	ip := net.ParseIP(u.Hostname())
-	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
+	return err == nil && netdial.Loopback(u.Hostname())
 }
 
 // fetch fetches the buildlet and shows how that goes: in a line that moves on
 // a terminal, else in one now and then.
 func (a *app) fetch(ctx context.Context, fetcher *stage0.Fetcher) (stage0.Result, error) {
-	if !a.isTerminal(a.stderr) {
+	show, clear := a.progress("buildlet")
+	defer clear()
+	if show == nil {
 		last := time.Now()
 		fetcher.Progress = func(done, total int64, rate float64) {
 			if time.Since(last) >= 5*time.Second {
@@ -209,23 +200,6 @@ func (a *app) fetch(ctx context.Context, fetcher *stage0.Fetcher) (stage0.Result
 		}
 		return fetcher.Fetch(ctx)
 	}
-	var bar *progressbar.ProgressBar
-	fetcher.Progress = func(done, total int64, _ float64) {
-		if bar == nil {
-			bar = progressbar.NewOptions64(total,
-				progressbar.OptionSetDescription("buildlet"),
-				progressbar.OptionSetWriter(a.stderr),
-				progressbar.OptionShowBytes(true),
-				progressbar.OptionThrottle(100*time.Millisecond),
-				progressbar.OptionUseANSICodes(a.coloured(a.stderr)),
-				progressbar.OptionClearOnFinish(),
-			)
-		}
-		bar.Set64(done)
-	}
-	result, err := fetcher.Fetch(ctx)
-	if bar != nil {
-		bar.Exit()
-	}
-	return result, err
+	fetcher.Progress = func(done, total int64, _ float64) { show(done, total) }
+	return fetcher.Fetch(ctx)
 }

@@ -3,7 +3,7 @@
 // disk, a kill or a power cut leaves what was there before.
 //
 // It is for what must not be lost or half-written: keys, certificates,
-// tokens, configurations.
+// tokens, configurations. Read reads them, and no more than they may hold.
 package atomicfile
 
 import (

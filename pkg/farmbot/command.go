@@ -1,8 +1,6 @@
 package farmbot
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -20,8 +18,6 @@ import (
 )
 
 const (
-	// versionWait bounds the question which version a program is.
-	versionWait = 30 * time.Second
 	// netTry bounds one look whether the coordinator can be reached, netPause
 	// is between two.
 	netTry   = 20 * time.Second
@@ -86,7 +82,7 @@ func (b *Bot) program(ctx context.Context) (argv []string, other bool, err error
 	argv = b.opts.Program
 	version := ""
 	if file != "" {
-		if version, other, err = askVersion(ctx, file, b.opts.Environ); err != nil {
+		if version, other, err = buildlet.AskVersion(ctx, file, b.opts.Environ); err != nil {
 			return nil, false, err
 		}
 		argv = []string{file}
@@ -132,34 +128,6 @@ func (b *Bot) upstreamEnv() []string {
 		return nil
 	}
 	return []string{"GO_BUILD_KEY_PATH=" + b.opts.KeyFile}
-}
-
-// askVersion asks a program which version it is. A line "gobuild VERSION" is
-// what a gobuild says.
-func askVersion(ctx context.Context, file string, env []string) (version string, other bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, versionWait)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, file, "-version")
-	cmd.Env = env
-	cmd.WaitDelay = time.Second
-	out, err := cmd.Output()
-	if err != nil {
-		return "", false, hint.With(fmt.Errorf("%s -version: %w", file, err), "is it a buildlet, and for this machine's system?")
-	}
-	scan := bufio.NewScanner(bytes.NewReader(out))
-	for scan.Scan() {
-		line := strings.TrimSpace(scan.Text())
-		if strings.HasPrefix(line, "gobuild ") {
-			return line, false, nil
-		}
-		if version == "" {
-			version = line
-		}
-	}
-	if !strings.HasPrefix(version, "buildlet ") {
-		return "", false, hint.With(fmt.Errorf("%s is no buildlet: as its version it says %.100q", file, version), "give another file")
-	}
-	return version, true, nil
 }
 
 // awaitNetwork waits until the coordinator can be reached. What it answers is

@@ -657,7 +657,7 @@ func TestLock(t *testing.T) {
 // A program that is no buildlet is not run.
 func TestNoBuildlet(t *testing.T) {
 	for file, want := range map[string]string{"/bin/echo": "is no buildlet", "/none": "no such file"} {
-		if _, _, err := askVersion(t.Context(), file, os.Environ()); err == nil || !strings.Contains(err.Error(), want) {
+		if _, _, err := buildlet.AskVersion(t.Context(), file, os.Environ()); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v", file, err)
 		}
 	}

@@ -81,8 +81,7 @@ func remedy(err error, addr string) string {
 // loopback reports whether addr is on this machine, going by its text.
 func loopback(addr string) bool {
 	host, _, err := net.SplitHostPort(addr)
-	ip := net.ParseIP(host)
-	return err == nil && (host == "localhost" || ip != nil && ip.IsLoopback())
+	return err == nil && Loopback(host)
 }
 
 func isTimeout(err error) bool {

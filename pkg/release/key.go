@@ -3,7 +3,6 @@ package release
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 
@@ -38,7 +37,7 @@ func PublicKeyOf(textOrFile string) (PublicKey, error) {
 	if err == nil {
 		return k, nil
 	}
-	data, readErr := readSmall(textOrFile, maxKeyFile)
+	data, readErr := atomicfile.Read(textOrFile, maxKeyFile)
 	if readErr != nil {
 		if looksLikeKey(textOrFile) {
 			return PublicKey{}, err
@@ -128,7 +127,7 @@ func existing(file string) error {
 // ReadPrivateKey reads a private key from a file. If the key is encrypted,
 // password is called for what decrypts it.
 func ReadPrivateKey(file string, password func() (string, error)) (PrivateKey, error) {
-	data, err := readSmall(file, maxKeyFile)
+	data, err := atomicfile.Read(file, maxKeyFile)
 	if err != nil {
 		return PrivateKey{}, hint.With(fmt.Errorf("release key: %w", err), "gobuild release keygen FILE makes one")
 	}
@@ -152,18 +151,4 @@ func ReadPrivateKey(file string, password func() (string, error)) (PrivateKey, e
 // shorten takes the package's name off an error's text.
 func shorten(err error) error {
 	return errors.New(strings.TrimPrefix(err.Error(), "minisign: "))
-}
-
-// readSmall returns the content of a file of limit bytes at most.
-func readSmall(file string, limit int64) ([]byte, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, limit+1))
-	if err == nil && int64(len(data)) > limit {
-		err = fmt.Errorf("%s is larger than %d bytes", file, limit)
-	}
-	return data, err
 }

@@ -32,7 +32,7 @@ type Published struct {
 
 // SignFile writes file.sha256 and file.sig.
 func SignFile(file string, key PrivateKey, version string, now time.Time) (Published, error) {
-	data, err := readSmall(file, maxProgram)
+	data, err := atomicfile.Read(file, maxProgram)
 	if err != nil {
 		return Published{}, err
 	}
@@ -104,7 +104,7 @@ func (p Publication) Publish(file string) (Published, error) {
 	if version == "" {
 		return Published{}, hint.With(fmt.Errorf("%s does not say its version", file), "give it with --version")
 	}
-	data, err := readSmall(file, maxProgram)
+	data, err := atomicfile.Read(file, maxProgram)
 	if err != nil {
 		return Published{}, err
 	}
@@ -148,7 +148,7 @@ func onePort(program Program, file string) (ports.Port, error) {
 // or an error if it should not.
 func (p Publication) after(target, version string) (time.Time, error) {
 	now := p.Now
-	text, err := readSmall(target+".sig", MaxSignature)
+	text, err := atomicfile.Read(target+".sig", MaxSignature)
 	if errors.Is(err, fs.ErrNotExist) {
 		return now, nil
 	}
@@ -181,7 +181,7 @@ func older(version, than string) bool {
 // Check verifies a file by the digest and the signature beside it. The digest
 // may be missing.
 func Check(file string, keys []PublicKey) (Published, error) {
-	text, err := readSmall(file+".sig", MaxSignature)
+	text, err := atomicfile.Read(file+".sig", MaxSignature)
 	if err != nil {
 		return Published{}, hint.With(err, "the signature has to lie beside the file; of a release name the program alone, as buildlet.linux-amd64")
 	}
@@ -204,7 +204,7 @@ func Check(file string, keys []PublicKey) (Published, error) {
 	if err != nil {
 		return Published{}, err
 	}
-	if text, err := readSmall(file+".sha256", MaxDigestFile); err == nil {
+	if text, err := atomicfile.Read(file+".sha256", MaxDigestFile); err == nil {
 		if want, err := ParseDigest(string(text), filepath.Base(file)); err != nil || want != digest {
 			return Published{}, hint.With(fmt.Errorf("%s: its digest is not that in %s.sha256", file, file), "gobuild release sign writes both anew")
 		}

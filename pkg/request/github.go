@@ -113,7 +113,7 @@ func parseAPI(text string) (*url.URL, error) {
 	case !good || u.Scheme != "https" && u.Scheme != "http":
 		return nil, hint.With(fmt.Errorf("--github-api %q is no address of an API", redactURL(text)),
 			"the default is %s; for GitHub Enterprise write https://HOST/api/v3", DefaultAPI)
-	case u.Scheme == "http" && !loopback(u.Hostname()):
+	case u.Scheme == "http" && !netdial.Loopback(u.Hostname()):
 		return nil, hint.With(fmt.Errorf("--github-api %s would send the token in the clear", u), "write https://; http:// is for this machine only")
 	}
 	u.Path = strings.TrimRight(u.Path, "/") + "/"
@@ -126,12 +126,6 @@ func redactURL(text string) string {
 		return "...@" + text[i+1:]
 	}
 	return text
-}
-
-// loopback reports whether host names this machine, going by its text.
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // Close frees the idle connections.

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"gobuild/pkg/hint"
+	"gobuild/pkg/netdial"
 	"gobuild/pkg/ports"
 	"gobuild/pkg/release"
 	"gobuild/pkg/supervise"
@@ -207,9 +208,7 @@ func parseURL(text string) (*url.URL, error) {
 
 // checkTransport refuses what anybody on the way could change.
 func checkTransport(u *url.URL) error {
-	host := u.Hostname()
-	ip := net.ParseIP(host)
-	if u.Scheme == "https" || host == "localhost" || ip != nil && ip.IsLoopback() {
+	if u.Scheme == "https" || netdial.Loopback(u.Hostname()) {
 		return nil
 	}
 	return hint.With(fmt.Errorf("%s is plain http, and there is no key to check what comes", withoutQuery(u)), "use https, or give the farm's public release key")

@@ -13,7 +13,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -48,8 +47,7 @@ type Runner struct {
 }
 
 const (
-	versionWait = 30 * time.Second
-	maxReport   = 64 << 10 // bytes of a line
+	maxReport = 64 << 10 // bytes of a line
 	// probes is how often within RegisterWithin it is looked whether there is
 	// a coordinator at all.
 	probes = 5
@@ -139,7 +137,8 @@ type running struct {
 // start starts the program at path.
 func (r *Runner) start(ctx context.Context, path string) (*running, error) {
 	p := &running{r: r, ended: make(chan struct{}), good: make(chan struct{})}
-	p.supervised = r.isGobuild(ctx, path)
+	_, other, err := buildlet.AskVersion(ctx, path, r.Env)
+	p.supervised = err == nil && !other
 	args := r.Args
 	if p.supervised {
 		args = append([]string{"--supervised"}, args...)
@@ -150,7 +149,6 @@ func (r *Runner) start(ctx context.Context, path string) (*running, error) {
 	p.cmd.Stdout, p.cmd.Stderr = r.Stdout, r.Stderr
 	var stdout io.ReadCloser
 	if p.supervised {
-		var err error
 		if p.stdin, err = p.cmd.StdinPipe(); err != nil {
 			return nil, err
 		}
@@ -162,7 +160,7 @@ func (r *Runner) start(ctx context.Context, path string) (*running, error) {
 		p.cmd.Stdout, stdout = writer, reader
 	}
 	p.group = supervise.NewGroup(p.cmd, mark)
-	err := p.cmd.Start()
+	err = p.cmd.Start()
 	if err == nil {
 		err = p.group.Started()
 		if err != nil {
@@ -187,25 +185,6 @@ func (r *Runner) start(ctx context.Context, path string) (*running, error) {
 		p.reports.Go(func() { p.readReports(stdout) })
 	}
 	return p, nil
-}
-
-// isGobuild reports whether the program is gobuild's buildlet, by what it says
-// of its version.
-func (r *Runner) isGobuild(ctx context.Context, path string) bool {
-	ctx, cancel := context.WithTimeout(ctx, versionWait)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, path, "-version")
-	cmd.Env, cmd.WaitDelay = r.Env, time.Second
-	out, err := cmd.Output()
-	if err != nil {
-		return false
-	}
-	for line := range strings.Lines(string(out)) {
-		if strings.HasPrefix(line, "gobuild ") {
-			return true
-		}
-	}
-	return false
 }
 
 // readReports reads what a supervised buildlet tells; other lines are passed

@@ -115,17 +115,17 @@ func (b *Bot) bundle() (string, error) {
 		b.opts.Log.Info("the bot trusts the CAs in REQUESTS_CA_BUNDLE, whether the one of --ca-file is among them or not", "file", given)
 		return "", nil
 	}
-	own, err := readFile(b.opts.CAFile, 1<<20)
+	own, err := atomicfile.Read(b.opts.CAFile, 1<<20)
 	if err != nil {
 		return "", fmt.Errorf("CA file: %w", err)
 	}
-	public, err := readFile(systemBundle, 8<<20)
+	public, err := atomicfile.Read(systemBundle, 8<<20)
 	if err != nil {
 		return b.opts.CAFile, nil
 	}
 	all := bytes.Join([][]byte{bytes.TrimSpace(public), bytes.TrimSpace(own), nil}, []byte("\n"))
 	file := filepath.Join(b.opts.WorkDir, "gobuild-cacert.pem") // a name that the bot does not delete
-	if there, err := readFile(file, 16<<20); err == nil && bytes.Equal(there, all) {
+	if there, err := atomicfile.Read(file, 16<<20); err == nil && bytes.Equal(there, all) {
 		return file, nil
 	}
 	return file, atomicfile.Replace(file, all, 0o644)

@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"path"
 	"strings"
 	"time"
@@ -53,7 +52,7 @@ func (r refusal) Unwrap() error { return r.error }
 func (b *Bot) fetch(ctx context.Context, id identity) (digest string, err error) {
 	file := b.zip()
 	have := ""
-	if data, err := readFile(file, maxZip); err == nil {
+	if data, err := atomicfile.Read(file, maxZip); err == nil {
 		have, _ = Digest(data)
 	}
 	data, digest, err := b.download(ctx, id, have)
@@ -211,18 +210,4 @@ func (b *Bot) refused(resp *http.Response, id identity) error {
 		return hint.With(err, "is %s the Swarming server? chromium-swarm.appspot.com is Go's", b.opts.Swarming)
 	}
 	return err
-}
-
-// readFile returns the content of a file of limit bytes at most.
-func readFile(file string, limit int64) ([]byte, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, limit+1))
-	if err == nil && int64(len(data)) > limit {
-		err = fmt.Errorf("%s is larger than %d bytes", file, limit)
-	}
-	return data, err
 }

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"gobuild/pkg/atomicfile"
 	"gobuild/pkg/lazyre"
 	"gobuild/pkg/supervise"
 )
@@ -144,7 +145,7 @@ var ownZip = lazyre.New(`^swarming_bot\.[12]\.zip$`)
 // programOf returns the zip in the command line of a process, where the system
 // shows it as Linux does.
 func programOf(pid int) string {
-	line, err := readFile(fmt.Sprintf("/proc/%d/cmdline", pid), maxLine)
+	line, err := atomicfile.Read(fmt.Sprintf("/proc/%d/cmdline", pid), maxLine)
 	if err != nil {
 		return ""
 	}
