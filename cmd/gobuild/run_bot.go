@@ -189,6 +189,9 @@ func errNoWorker() error {
 	return hint.With(usageErrorf("a worker of what?"), "give --hostname for a bot of LUCI's, or --host-type and --coordinator for a farm's worker; gobuild init writes them down")
 }
 
+// atRest: a supervisor of a bot, and a token daemon, only wait.
+func atRest() bool { return true }
+
 // maxNoticeURL bounds what is read of a file with a URL, in bytes.
 const maxNoticeURL = 8 << 10
 

@@ -22,8 +22,6 @@ import (
 	"gobuild/pkg/builderkey"
 	"gobuild/pkg/farmbot"
 	"gobuild/pkg/hint"
-	"gobuild/pkg/memtrim"
-	"gobuild/pkg/release"
 	"gobuild/pkg/stage0"
 	"gobuild/pkg/supervise"
 )
@@ -181,12 +179,8 @@ func (a *app) runFarmBot(ctx context.Context, f *runBotFlags) error {
 		return err
 	}
 	defer stopHealth()
-	go memtrim.WhileIdle(ctx, atRest)
 	return bot.Run(ctx)
 }
-
-// atRest: a supervisor only waits; what it supervises does the work.
-func atRest() bool { return true }
 
 func (a *app) farmOptions(f *runBotFlags) (farmbot.Options, error) {
 	t := &f.farm
@@ -325,13 +319,9 @@ func (a *app) updater(o farmbot.Options, t *farmFlags) (farmbot.Updater, error) 
 	if err := checkURL(url); err != nil {
 		return nil, hint.With(usageErrorf("--update-url: %w", err), "as https://farm.example/dl/buildlet.%s-%s, or auto", runtime.GOOS, runtime.GOARCH)
 	}
-	var keys []release.PublicKey
-	for _, text := range t.releaseKeys {
-		key, err := release.PublicKeyOf(text)
-		if err != nil {
-			return nil, fmt.Errorf("--release-key: %w", err)
-		}
-		keys = append(keys, key)
+	keys, err := releaseKeys(t.releaseKeys)
+	if err != nil {
+		return nil, err
 	}
 	if len(keys) == 0 && !t.allowUnsigned {
 		return nil, hint.With(usageErrorf("--update-url: whose buildlets are to be run?"), "give the farm's public key with --release-key; or take what nobody has signed with --allow-unsigned")
