@@ -3,24 +3,30 @@
 package interop
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/testing/protocmp"
 
 	"gobuild/pkg/botcert"
 	"gobuild/pkg/machinetoken"
@@ -331,10 +337,12 @@ func TestTokendRefused(t *testing.T) {
 	}
 }
 
-// Our daemon's request is the real one's, field by field.
-func TestTokendHeaders(t *testing.T) {
+// Our daemon's request is the real one's, field by field: those of HTTP and
+// those of the message.
+func TestTokendRequest(t *testing.T) {
 	f := newFarm(t)
 	headers := map[string]http.Header{}
+	asked := map[string]*tokenpb.MachineTokenRequest{}
 	var program string
 	opts := f.options()
 	opts.Intercept = func(w http.ResponseWriter, r *http.Request) bool {
@@ -343,7 +351,22 @@ func TestTokendHeaders(t *testing.T) {
 		h.Set(":path", r.URL.String())
 		h.Set(":proto", r.Proto)
 		h.Set(":encoding", strings.Join(r.TransferEncoding, ","))
+		h.Set(":length", strconv.FormatBool(r.ContentLength > 0))
 		headers[program] = h
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		var outer tokenpb.MintMachineTokenRequest
+		inner := new(tokenpb.MachineTokenRequest)
+		if err := errors.Join(proto.Unmarshal(body, &outer), proto.Unmarshal(outer.GetSerializedTokenRequest(), inner)); err != nil {
+			t.Errorf("%s: %v", program, err)
+		}
+		if ago := time.Since(inner.GetIssuedAt().AsTime()); ago < 0 || ago > time.Minute {
+			t.Errorf("%s: issued %v ago", program, ago)
+		}
+		asked[program] = inner
 		return false
 	}
 	srv := httptest.NewServer(tokenServer(t, opts))
@@ -351,19 +374,27 @@ func TestTokendHeaders(t *testing.T) {
 	for program = range daemons {
 		tokend(t, program, t.TempDir(), f, local(srv), nil)
 	}
-	ours, real := headers["gobuild"], headers["luci_machine_tokend"]
+	const us, them = "gobuild", "luci_machine_tokend"
 	for name, mayDiffer := range map[string]func(ours, real string) bool{
 		"User-Agent":               func(ours, real string) bool { return ours != "" && real == "pRPC Client 1.4" },
 		"X-Prpc-Grpc-Timeout":      func(ours, real string) bool { return strings.HasSuffix(ours, "u") && len(ours) == len(real) },
 		"X-Prpc-Max-Response-Size": func(ours, real string) bool { return real == "" }, // new in 1.5
+		// It hangs on the time of issue: the fewer nanoseconds, the fewer bytes.
+		"Content-Length": func(ours, real string) bool { return ours != "" && real != "" },
 	} {
-		if !mayDiffer(ours.Get(name), real.Get(name)) {
-			t.Errorf("%s: ours %q, the real one's %q", name, ours.Get(name), real.Get(name))
+		if ours, real := headers[us].Get(name), headers[them].Get(name); !mayDiffer(ours, real) {
+			t.Errorf("%s: ours %q, the real one's %q", name, ours, real)
 		}
-		ours.Del(name)
-		real.Del(name)
+		headers[us].Del(name)
+		headers[them].Del(name)
 	}
-	if diff := cmp.Diff(real, ours); diff != "" {
-		t.Errorf("real and ours:\n%s", diff)
+	if diff := cmp.Diff(headers[them], headers[us]); diff != "" {
+		t.Errorf("headers, real and ours:\n%s", diff)
+	}
+	for _, m := range asked {
+		m.IssuedAt = nil
+	}
+	if diff := cmp.Diff(asked[them], asked[us], protocmp.Transform()); diff != "" {
+		t.Errorf("messages, real and ours:\n%s", diff)
 	}
 }
