@@ -244,7 +244,11 @@ func (b *standInBot) call(ctx context.Context, name string, message map[string]a
 	return answer, json.Unmarshal(text, &answer)
 }
 
+// request makes one request, which is not broken off: as in Python, a signal is
+// looked at when it is done. Otherwise the server might know of a session that
+// the bot does not.
 func (b *standInBot) request(ctx context.Context, method, name string, body []byte) (status int, text []byte, err error) {
+	ctx = context.WithoutCancel(ctx) // the client has a limit of its own
 	token, err := machinetoken.ReadTokenFile(b.tokenFile)
 	if err != nil {
 		return 0, nil, err
