@@ -40,6 +40,7 @@ var rooms = map[string][]string{
 	// The rehearsal plays every part on one machine.
 	"rehearse": {"api", "botcert", "builderkey", "buildconfig", "buildlet", "coordinator", "doctor", "gomote", "machinetoken", "stage0", "supervise", "swarmbot"},
 
+	"account":      {},
 	"atomicfile":   {},
 	"availability": {},
 	"diskspace":    {},
@@ -53,7 +54,7 @@ var rooms = map[string][]string{
 
 // leaves are rooms that every room may import. They import nothing but each
 // other.
-var leaves = []string{"atomicfile", "availability", "diskspace", "hint", "lazyre", "memtrim", "netdial", "ports", "version"}
+var leaves = []string{"account", "atomicfile", "availability", "diskspace", "hint", "lazyre", "memtrim", "netdial", "ports", "version"}
 
 // workerRooms run on builder machines, of every port, and in porters' hands.
 var workerRooms = []string{"buildlet", "stage0", "farmbot", "supervise", "machinetoken", "swarmbot", "doctor", "botcert", "builderkey", "gomote"}

@@ -21,6 +21,8 @@ import (
 	"time"
 
 	"gobuild/pkg/botcert"
+
+	"gobuild/pkg/account"
 )
 
 const botName = "linux-riscv64-joe"
@@ -112,9 +114,9 @@ func TestPrivateKey(t *testing.T) {
 	}
 	saved := botAccount
 	defer func() { botAccount = saved }()
-	botAccount = func() *account { return &account{uid: uint32(os.Geteuid()), groups: []uint32{1}} }
+	botAccount = func() *account.Account { return &account.Account{UID: uint32(os.Geteuid()), Groups: []uint32{1}} }
 	compare(t, examine(t, Options{PKeyPEM: file}).privateKey(t.Context()), expect{Fail, "mode 0600 of .*; the bot's user, swarming, can read it$", "chown root"})
-	botAccount = func() *account { return &account{uid: 4711, groups: []uint32{4711}} }
+	botAccount = func() *account.Account { return &account.Account{UID: 4711, Groups: []uint32{4711}} }
 	compare(t, examine(t, Options{PKeyPEM: file}).privateKey(t.Context()), expect{OK, "", ""})
 
 	asJoe(t)

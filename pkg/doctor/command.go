@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"gobuild/pkg/account"
 )
 
 // commandWait bounds a program that a check asks.
@@ -29,7 +31,7 @@ var errNoAnswer = errors.New("no answer")
 
 // outputAs runs a program as another user, which only root may; nil means as
 // the user that this is. What the program has started ends with it.
-func outputAs(ctx context.Context, as *account, argv ...string) (string, error) {
+func outputAs(ctx context.Context, as *account.Account, argv ...string) (string, error) {
 	start := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, commandWait)
 	defer cancel()

@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"gobuild/pkg/account"
 )
 
 // writeProgram makes a file in dir; there is no need to run it.
@@ -27,11 +29,9 @@ func sameVolume(a, b string) bool {
 }
 
 // ownGroup leaves a program as it is: here none can be run as another user.
-func ownGroup(_ *exec.Cmd, as *account) error {
+func ownGroup(_ *exec.Cmd, as *account.Account) error {
 	if as != nil {
 		return errors.New("cannot be asked on " + ownPort())
 	}
 	return nil
 }
-
-func lookupAccount(string) *account { return nil }

@@ -7,11 +7,11 @@ import (
 	"errors"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
-	"strconv"
 	"syscall"
 	"time"
+
+	"gobuild/pkg/account"
 )
 
 // writeProgram makes a program in dir that does nothing.
@@ -46,34 +46,12 @@ func sameVolume(a, b string) bool {
 
 // ownGroup makes a program the first of a process group, which is ended as a
 // whole, and has it run as another user, if there is one.
-func ownGroup(cmd *exec.Cmd, as *account) error {
+func ownGroup(cmd *exec.Cmd, as *account.Account) error {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	if as != nil {
 		cmd.Dir = "/"
-		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: as.uid, Gid: as.groups[0], Groups: as.groups}
+		as.Run(cmd)
 	}
 	return nil
-}
-
-// lookupAccount returns a user of this machine, nil if there is none of that
-// name.
-func lookupAccount(name string) *account {
-	u, err := user.Lookup(name)
-	if err != nil {
-		return nil
-	}
-	uid, err1 := strconv.ParseUint(u.Uid, 10, 32)
-	gid, err2 := strconv.ParseUint(u.Gid, 10, 32)
-	if err1 != nil || err2 != nil {
-		return nil
-	}
-	a := &account{uid: uint32(uid), groups: []uint32{uint32(gid)}}
-	ids, _ := u.GroupIds()
-	for _, id := range ids {
-		if n, err := strconv.ParseUint(id, 10, 32); err == nil && n != gid {
-			a.groups = append(a.groups, uint32(n))
-		}
-	}
-	return a
 }

@@ -292,8 +292,8 @@ func gobuildCauses() []knownCause {
 		{
 			id: "gobuild-bot-key-open", program: runBot, section: "LUCI protocol, section 7.9",
 			title:   "the bot's user can read the private key",
-			pattern: pat(`user (?P<user>WORD) can read the private key`),
-			cause:   "Every task of the bot runs as {user|that user} and could take the key away.",
+			pattern: pat(`user (?P<user>WORD) can read the (?:private|builder) key`),
+			cause:   "All that the machine is given to do runs as {user|that user} and could take the key away.",
 			remedy:  "chown root and chmod 600 on the key.",
 		},
 		{
@@ -306,7 +306,7 @@ func gobuildCauses() []knownCause {
 		{
 			id: "gobuild-bot-dir-closed", program: runBot, section: "LUCI protocol, section 7.9",
 			title:   "the bot's user cannot get at the token file",
-			pattern: pat(`user (?P<user>WORD) cannot get at the token file`),
+			pattern: pat(`user (?P<user>WORD) cannot get at the (?:token file|work directory)`),
 			cause:   "A directory on the way is closed to {user|that user}.",
 			remedy:  "chmod 755 on the directory that the line names.",
 		},

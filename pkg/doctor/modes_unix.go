@@ -7,8 +7,9 @@ import (
 	"io/fs"
 	"os/user"
 	"path/filepath"
-	"slices"
 	"syscall"
+
+	"gobuild/pkg/account"
 )
 
 // exposure says who may read a file besides its owner, or is empty.
@@ -35,7 +36,7 @@ func modeAndOwner(info fs.FileInfo) string {
 // directory on the way that it cannot pass, or the file's mode. Where that user
 // is not known (nil), any ordinary user is meant, and of what belongs to one it
 // is taken that this is the one.
-func hiddenFrom(bot *account, stat func(string) (fs.FileInfo, error), file string) string {
+func hiddenFrom(bot *account.Account, stat func(string) (fs.FileInfo, error), file string) string {
 	for dir := filepath.Dir(file); ; dir = filepath.Dir(dir) {
 		info, err := stat(dir)
 		if err != nil {
@@ -60,20 +61,11 @@ func hiddenFrom(bot *account, stat func(string) (fs.FileInfo, error), file strin
 
 // allows reports whether the mode of a file gives the bot's user a right,
 // which is that of the others in a mode.
-func allows(info fs.FileInfo, bot *account, right fs.FileMode) bool {
-	st, ok := info.Sys().(*syscall.Stat_t)
-	switch mode := info.Mode().Perm(); {
-	case !ok:
-		return true
-	case bot == nil:
-		return mode&right != 0 || st.Uid != 0
-	case bot.uid == st.Uid:
-		return mode&(right<<6) != 0
-	case slices.Contains(bot.groups, st.Gid):
-		return mode&(right<<3) != 0
-	default:
-		return mode&right != 0
+func allows(info fs.FileInfo, bot *account.Account, right fs.FileMode) bool {
+	if st, ok := info.Sys().(*syscall.Stat_t); !ok || bot == nil {
+		return !ok || info.Mode().Perm()&right != 0 || st.Uid != 0
 	}
+	return bot.May(info, right)
 }
 
 // writable says who may write a file besides its owner, or is empty.

@@ -8,6 +8,8 @@ import (
 	"path"
 	"syscall"
 	"testing"
+
+	"gobuild/pkg/account"
 )
 
 // statOf is a file as the system shows it.
@@ -50,7 +52,7 @@ func TestHiddenFrom(t *testing.T) {
 		if got := hiddenFrom(nil, stat, file); !contains(got, tt.want) {
 			t.Errorf("%s: got %q, want %q", tt.name, got, tt.want)
 		}
-		if got := hiddenFrom(&account{uid: 1001, groups: []uint32{1001, 50}}, stat, file); !contains(got, tt.known) {
+		if got := hiddenFrom(&account.Account{UID: 1001, Groups: []uint32{1001, 50}}, stat, file); !contains(got, tt.known) {
 			t.Errorf("%s, with the bot's user known: got %q, want %q", tt.name, got, tt.known)
 		}
 	}

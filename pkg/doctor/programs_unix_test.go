@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"gobuild/pkg/account"
 )
 
 // programs puts scripts into a directory that is PATH for the test, with what
@@ -156,7 +158,7 @@ func TestRebootAsRoot(t *testing.T) {
 	asRoot(t)
 	saved := botAccount
 	defer func() { botAccount = saved }()
-	botAccount = func() *account { return nil }
+	botAccount = func() *account.Account { return nil }
 	dir := programs(t, map[string]string{"sudo": `test "$(/usr/bin/id -u)" = 65534 && exit 0; echo "sudo: asked as root" >&2; exit 1`})
 	compare(t, examine(t, Options{}).reboot(within(t)), expect{Unknown, "no user swarming", "make that user"})
 	if os.Geteuid() != 0 || runtime.GOOS != "linux" {
@@ -165,7 +167,7 @@ func TestRebootAsRoot(t *testing.T) {
 	for up := dir; up != os.TempDir() && len(up) > 1; up = filepath.Dir(up) {
 		os.Chmod(up, 0o755)
 	}
-	botAccount = func() *account { return &account{uid: 65534, groups: []uint32{65534}} }
+	botAccount = func() *account.Account { return &account.Account{UID: 65534, Groups: []uint32{65534}} }
 	compare(t, examine(t, Options{}).reboot(within(t)), expect{Warn, "^sudo lets user swarming run /sbin/shutdown -r now, and", ""})
 }
 

@@ -10,20 +10,22 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"gobuild/pkg/account"
 )
 
 // botUser is the user that the wiki page has the bot run as.
 const botUser = "swarming"
 
-// account is a user of the machine; its own group is the first of its groups.
-type account struct {
-	uid    uint32
-	groups []uint32
-}
-
 // botAccount returns the bot's user, nil if this machine has none, or cannot
 // tell; or it is a test's.
-var botAccount = func() *account { return lookupAccount(botUser) }
+var botAccount = func() *account.Account {
+	who, err := account.LookUp(botUser)
+	if err != nil {
+		return nil
+	}
+	return &who
+}
 
 // privileged is whoIsThis, or a test's.
 var privileged = whoIsThis
@@ -77,7 +79,7 @@ func (e *exam) reboot(ctx context.Context) []Finding {
 		}
 		return one(fail(remedy, "there is no sudo in PATH"))
 	}
-	who, as := "this user", (*account)(nil)
+	who, as := "this user", (*account.Account)(nil)
 	if root, _ := privileged(); root {
 		if as = botAccount(); as == nil {
 			return one(unknown("this is root, and there is no user %s to ask about", botUser).or("make that user, or run doctor as the one that the bot runs as"))

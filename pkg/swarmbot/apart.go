@@ -6,14 +6,18 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
+	"gobuild/pkg/account"
+	"gobuild/pkg/hint"
 	"gobuild/pkg/machinetoken"
 	"gobuild/pkg/supervise"
 )
@@ -55,7 +59,7 @@ func (a Apart) Run(ctx context.Context, second func(kill func())) (code int, err
 		return 0, err
 	}
 	if a.WorkDir == "" {
-		a.WorkDir = filepath.Join(who.home, ".swarming")
+		a.WorkDir = filepath.Join(who.Home, ".swarming")
 	}
 	if err := a.Tokend.Lock(ctx); err != nil || ctx.Err() != nil {
 		return 0, err
@@ -88,9 +92,9 @@ func (a Apart) Run(ctx context.Context, second func(kill func())) (code int, err
 		Prepare: func(context.Context) (*exec.Cmd, error) {
 			cmd := exec.Command(a.Program, a.Args...)
 			cmd.Dir = "/" // this process's may be closed to that user
-			cmd.Env = who.environ(a.Environ, a.Tokend.KeyFile)
+			cmd.Env = a.environ(who)
 			cmd.Stdin, cmd.Stdout, cmd.Stderr = theirs, a.Stdout, a.Stderr
-			who.takes(cmd)
+			who.Run(cmd)
 			return cmd, nil
 		},
 		Started: func(int) func() {
@@ -142,27 +146,49 @@ func (a Apart) left() int {
 	return supervise.LockHolder(lock)
 }
 
-// account is the user whom the bot runs as.
-type account struct {
-	name, home string
-	uid, gid   uint32
-	groups     []uint32 // gid among them
-}
-
-// environ returns the environment of the command: this process's, without what
-// is of its own user, without settings, which the command gets as arguments,
-// and without the name of the key.
-func (who account) environ(own []string, keyFile string) []string {
-	env := []string{"HOME=" + who.home, "USER=" + who.name, "LOGNAME=" + who.name}
-	for _, entry := range own {
-		name, value, _ := strings.Cut(entry, "=")
+// account finds the bot's user, and makes sure that privileges are apart: that
+// user can read the token and cannot read the key, nor put a link in the way of
+// what the token daemon writes.
+func (a Apart) account() (account.Account, error) {
+	who, err := account.LookUp(a.User)
+	switch {
+	case errors.Is(err, account.ErrNone):
+		return who, hint.With(fmt.Errorf("--user %s: %w", a.User, err),
+			"run gobuild tokend as a service of its own, and run-bot as the bot's user without --with-tokend")
+	case err != nil:
+		return who, err
+	case who.UID == 0:
+		return who, hint.With(fmt.Errorf("user %s is root, and so would be the bot and every task that it is given", a.User),
+			"name a user of its own that owns nothing else, such as swarming")
+	}
+	d := a.Tokend
+	if why, ok := who.Reads(d.KeyFile); ok {
+		return who, hint.With(fmt.Errorf("user %s can read the private key %s: %s", a.User, d.KeyFile, why),
+			"every task of the bot could take it away; chown root %s; chmod 600 %[1]s", d.KeyFile)
+	}
+	for _, file := range append([]string{d.TokenFile, d.StatusFile}, d.Copies...) {
+		dir := filepath.Dir(file)
+		info, err := os.Stat(dir)
 		switch {
-		case name == "HOME", name == "USER", name == "LOGNAME", name == "MAIL", name == "PWD", name == "OLDPWD":
-		case strings.HasPrefix(name, "SUDO_"), strings.HasPrefix(name, "XDG_"), strings.HasPrefix(name, "GOBUILD_"):
-		case keyFile != "" && strings.Contains(value, keyFile):
-		default:
-			env = append(env, entry)
+		case file == "":
+		case err != nil:
+			return who, hint.With(err, "the directory has to be there: install -d -m 755 %s", dir)
+		case who.Owns(info) || who.May(info, 2):
+			return who, hint.With(fmt.Errorf("user %s can write in %s, where root is to write %s", a.User, dir, filepath.Base(file)),
+				"a task of the bot could put a link there: give the directory to root, mode 755")
 		}
 	}
-	return env
+	if dir := who.Closed(d.TokenFile); dir != "" {
+		return who, hint.With(fmt.Errorf("user %s cannot get at the token file %s: %s is closed", a.User, d.TokenFile, dir), "chmod 755 %s", dir)
+	}
+	return who, nil
+}
+
+// environ returns the environment of the command: one of the bot's user, and
+// without the name of the key.
+func (a Apart) environ(who account.Account) []string {
+	return slices.DeleteFunc(who.Environ(a.Environ), func(entry string) bool {
+		_, value, _ := strings.Cut(entry, "=")
+		return a.Tokend.KeyFile != "" && strings.Contains(value, a.Tokend.KeyFile)
+	})
 }
