@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"gobuild/pkg/account"
 	"gobuild/pkg/builderkey"
 	"gobuild/pkg/buildlet"
 	"gobuild/pkg/hint"
@@ -27,7 +28,7 @@ type buildletFlags struct {
 	supervised                                      bool
 	noOutputLimit                                   time.Duration
 	passEnv                                         []string
-	keyFile                                         string
+	keyFile, user                                   string
 	maxUnpack                                       int64
 }
 
@@ -53,7 +54,8 @@ environment variables META_password, META_tls_cert and META_tls_key protect
 that (a value @FILE names a file).
 
 Whoever reaches a buildlet runs commands as its user: run it as one that owns
-nothing else.`,
+nothing else. Started as root with --user, it reads the builder key first and
+becomes that user then, for whom the key's file need not be readable.`,
 		Example: `  gobuild buildlet --dev --reverse-type=host-linux-amd64-localdev
   gobuild buildlet -coordinator=farm.example:443 -reverse-type=host-linux-riscv64 -workdir=/data/work
   gobuild buildlet -listen=localhost:5936`,
@@ -66,6 +68,7 @@ nothing else.`,
 	flags.StringVar(&f.listen, "listen", "AUTO", "`ADDR` to listen on without --reverse-type; AUTO is localhost:5936")
 	flags.StringVar(&f.healthAddr, "health-addr", "127.0.0.1:8080", "`ADDR` that answers GET /healthz beside --reverse-type; empty for none")
 	flags.StringVar(&f.keyFile, "key-file", "", "`FILE` with the builder key")
+	flags.StringVar(&f.user, "user", "", "as root: `NAME` of the user to become once the builder key is read")
 	flags.BoolVar(&f.halt, "halt", false, "accepted for upstream's command lines; the buildlet ends at /halt in any case, the machine stays up")
 	flags.BoolVar(&f.powerOff, "halt-powers-off-machine", false, "power this machine off when the buildlet is told to halt")
 	flags.BoolVar(&f.reboot, "reboot", false, "reboot this machine when the buildlet is told to halt")
@@ -96,23 +99,16 @@ func (a *app) buildlet(ctx context.Context, f buildletFlags) error {
 		return err
 	}
 	log := a.logger()
-	workDir, err := buildlet.PrepareWorkDir(f.workDir, f.hostType)
-	if err != nil {
-		return err
-	}
-	ctx, halt := context.WithCancelCause(ctx)
-	defer halt(nil)
+	worker := &buildlet.Worker{HealthAddr: f.healthAddr, Log: log}
 	opts := buildlet.Options{
-		WorkDir:   workDir,
 		Program:   "gobuild " + version.String(),
-		Halt:      func() { halt(errHalted) },
 		PassEnv:   f.passEnv,
 		MaxUnpack: f.maxUnpack,
 		Log:       log,
 
 		NoOutputLimit: f.noOutputLimit,
 	}
-	worker := &buildlet.Worker{HealthAddr: f.healthAddr, Log: log}
+	var err error
 	if f.hostType != "" {
 		worker.Reverse, err = a.reverse(f)
 	} else {
@@ -125,13 +121,22 @@ func (a *app) buildlet(ctx context.Context, f buildletFlags) error {
 			log.Warn("whoever can reach this port may run commands on this machine", "listen", worker.Listen, "hint", "set META_password")
 		}
 	}
+	if err == nil && f.user != "" {
+		err = a.becomeUser(&f, worker.Reverse)
+	}
 	if err != nil {
 		return err
 	}
+	if opts.WorkDir, err = buildlet.PrepareWorkDir(f.workDir, f.hostType); err != nil {
+		return err
+	}
+	ctx, halt := context.WithCancelCause(ctx)
+	defer halt(nil)
+	opts.Halt = func() { halt(errHalted) }
 	if worker.Server, err = buildlet.New(opts); err != nil {
 		return err
 	}
-	log.Info("buildlet", "version", buildlet.Version, "workdir", workDir)
+	log.Info("buildlet", "version", buildlet.Version, "workdir", opts.WorkDir)
 	go memtrim.WhileIdle(ctx, func() bool { return worker.Server.Busy() == 0 })
 	run := worker.Run
 	if f.supervised {
@@ -190,6 +195,45 @@ func (a *app) reverse(f buildletFlags) (*buildlet.Reverse, error) {
 			return found.Key, nil
 		},
 	}, nil
+}
+
+// becomeUser reads the builder key and makes this process that of --user, in
+// whose name all that is sent runs then.
+func (a *app) becomeUser(f *buildletFlags, r *buildlet.Reverse) error {
+	who, err := account.LookUp(f.user)
+	if err != nil {
+		return fmt.Errorf("--user %s: %w", f.user, err)
+	}
+	if r != nil {
+		key, err := r.Key()
+		if err != nil {
+			return err
+		}
+		r.Key = func() (string, error) { return key, nil }
+	}
+	// The present directory may be closed to that user.
+	if err := makeAbsolute(&f.workDir); err != nil {
+		return err
+	}
+	if err := os.Chdir("/"); err != nil {
+		return err
+	}
+	if err := who.Become(); err != nil {
+		return err
+	}
+	a.logger().Info("this process is another user's now", "user", who.Name)
+	if f.supervised {
+		return nil // the supervisor has seen to the environment
+	}
+	env := who.Environ(os.Environ())
+	os.Clearenv()
+	for _, entry := range env {
+		name, value, _ := strings.Cut(entry, "=")
+		if err := os.Setenv(name, value); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // workerKey reads the builder key of a worker.

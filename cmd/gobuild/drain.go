@@ -50,8 +50,8 @@ func addOwnerFlags(cmd *cobra.Command, f *ownerFlags) {
 
 // ownerText is what the commands' help says of it.
 const ownerText = `It asks run-bot on this machine, by a socket in its work directory that only its
-user and root can open (what is built there runs as that user, and could); if
-run-bot does not run, it will find the wish when it is started. With
+user and root can open (what is built there could, too, unless run-bot has --user);
+if run-bot does not run, it will find the wish when it is started. With
 --through-coordinator the coordinator is asked, with the builder key of the host
 type, from anywhere. What is wished outlives a restart of run-bot and of the
 machine.`
@@ -267,7 +267,11 @@ func (a *app) workerDir(ctx context.Context, workDir string) (string, error) {
 	if workDir != "" {
 		dirs = []string{farmbot.StateDir(workDir), swarmbot.StateDir(workDir)}
 	} else {
+		bases := []string{machineState()}
 		if base, err := a.stateHome(); err == nil {
+			bases = append(bases, base)
+		}
+		for _, base := range bases {
 			found, _ := filepath.Glob(filepath.Join(base, "run-bot-*"))
 			for _, dir := range found {
 				dirs = append(dirs, farmbot.StateDir(dir))

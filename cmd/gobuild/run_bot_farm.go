@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -20,6 +22,7 @@ import (
 	"gopkg.in/natefinch/lumberjack.v2"
 
 	"gobuild/pkg/builderkey"
+	"gobuild/pkg/coordinator"
 	"gobuild/pkg/farmbot"
 	"gobuild/pkg/hint"
 	"gobuild/pkg/stage0"
@@ -67,6 +70,12 @@ counted while there is work, and all but the buildlet are killed if they are too
 many; on Linux the kernel has a limit besides, by a control group or
 RLIMIT_NPROC.
 
+Started as root with --user, the buildlet becomes that user once it has read the
+builder key. What is built can neither read the key then, nor give orders to
+run-bot, nor change the programs that run; the work directory is that of the
+machine, such as /var/lib/gobuild/run-bot-TYPE, and not upstream's buildlet nor
+Windows nor Plan 9 can do so. Otherwise builds run as the user of run-bot.
+
 Gobuild drain, pause and resume say when it works. A run-bot that was drained
 and is started again stays up, without taking work, until gobuild resume.`
 
@@ -74,7 +83,7 @@ and is started again stays up, without taking work, until gobuild resume.`
 var (
 	farmOnly = []string{"host-type", "key-file", "dev", "buildlet", "update-url", "release-key", "allow-downgrade", "allow-unsigned", "update-every",
 		"register-within", "min-free-disk", "min-free-memory", "max-workdir", "max-processes", "no-output-limit", "env", "env-file", "pass-env"}
-	luciOnly = []string{"swarming", "token-file", "cert-pem", "pkey-pem", "python", "allow-root", "with-tokend", "user", "backend", "token-file-copy",
+	luciOnly = []string{"swarming", "token-file", "cert-pem", "pkey-pem", "python", "allow-root", "with-tokend", "backend", "token-file-copy",
 		"status-file", "timeout", "force-refresh", "token-reports"}
 )
 
@@ -189,7 +198,7 @@ func (a *app) farmOptions(f *runBotFlags) (farmbot.Options, error) {
 		UpdateEvery: t.updateEvery, RegisterWithin: t.registerWithin,
 		MinFreeDisk: t.minFreeDisk, MinFreeMemory: t.minFreeMem, MaxProcesses: t.maxProcesses,
 		Once: f.once, Settle: f.bot.Settle, Backoff: f.bot.Backoff, Notices: f.bot.Notices,
-		Getenv: a.getenv, Environ: os.Environ(),
+		Getenv: a.getenv, Environ: os.Environ(), User: f.token.user,
 	}
 	o.Backoff.Rest = supervise.DefaultBackoff.Rest
 	if t.given["stop-wait"] {
@@ -201,6 +210,9 @@ func (a *app) farmOptions(f *runBotFlags) (farmbot.Options, error) {
 	var err error
 	if o.Output, o.Log, err = a.logTo(t); err != nil {
 		return o, err
+	}
+	if o.User == "" && os.Geteuid() == 0 {
+		o.Log.Warn("this is root, and so is all that is built here", "hint", "give what is built a user of its own with --user NAME")
 	}
 	if o.Coordinator, err = a.coordinatorAddr(); err != nil {
 		return o, err
@@ -220,21 +232,29 @@ func (a *app) farmOptions(f *runBotFlags) (farmbot.Options, error) {
 	}
 	o.BuildEnv = append(o.BuildEnv, t.env...)
 	if o.Dir == "" {
-		if o.Dir, err = a.farmDir(t.hostType); err != nil {
+		if o.Dir, err = a.farmDir(t.hostType, f.token.user != ""); err != nil {
 			return o, err
 		}
 	}
-	if o.KeyFile == "" && !t.dev {
-		if found, err := builderkey.Locate(t.hostType, a.getenv); err == nil {
-			o.KeyFile = found.File
+	if o.User == "" && !t.dev {
+		if del, _ := strconv.ParseBool(a.getenv("GO_BUILD_KEY_DELETE_AFTER_READ")); del {
+			return o, hint.With(errors.New("$GO_BUILD_KEY_DELETE_AFTER_READ is set: the buildlet, which is started again at times, would find its key the first time only"),
+				"unset it; if what is built is not to read the key, start run-bot as root with --user NAME")
 		}
+	}
+	if o.KeyFile == "" && !t.dev {
+		found, err := builderkey.Locate(t.hostType, a.getenv)
+		if err != nil && o.User != "" {
+			return o, err
+		}
+		o.KeyFile = found.File
 	}
 	exe, err := os.Executable()
 	if err != nil {
 		return o, err
 	}
 	o.Program = []string{exe, "buildlet"}
-	if o.Args, err = a.buildletArgs(t); err != nil {
+	if o.Args, err = a.buildletArgs(t, o); err != nil {
 		return o, err
 	}
 	if t.updateURL != "" {
@@ -248,10 +268,19 @@ func (a *app) farmOptions(f *runBotFlags) (farmbot.Options, error) {
 
 // buildletArgs are the arguments for the buildlet besides those that its
 // supervisor gives.
-func (a *app) buildletArgs(t *farmFlags) ([]string, error) {
+func (a *app) buildletArgs(t *farmFlags, o farmbot.Options) ([]string, error) {
 	var args []string
+	config, keyFile, caFile := a.configFile, t.keyFile, a.caFile
+	if o.User != "" {
+		// It finds nothing by itself, in the home directory of that user: it is
+		// root's while it looks.
+		config, keyFile = cmp.Or(config, os.DevNull), o.KeyFile
+		if dir, err := a.devDir(); t.dev && err == nil {
+			caFile = filepath.Join(dir, coordinator.DevCA)
+		}
+	}
 	// The buildlet runs in another directory.
-	for _, file := range []struct{ flag, name string }{{"config", a.configFile}, {"ca-file", a.caFile}, {"key-file", t.keyFile}} {
+	for _, file := range []struct{ flag, name string }{{"config", config}, {"ca-file", caFile}, {"key-file", keyFile}} {
 		if err := makeAbsolute(&file.name); err != nil {
 			return nil, err
 		}
@@ -275,15 +304,30 @@ func (a *app) buildletArgs(t *farmFlags) ([]string, error) {
 }
 
 // farmDir returns where run-bot works for a coordinator unless it is told.
-func (a *app) farmDir(hostType string) (string, error) {
+func (a *app) farmDir(hostType string, apart bool) (string, error) {
 	if err := checkWord(hostType); err != nil {
 		return "", usageErrorf("--host-type: %w", err)
 	}
 	base, err := a.stateHome()
+	if apart && a.getenv("STATE_DIRECTORY") == "" {
+		base, err = machineState(), nil // root's own is closed to others
+	}
 	if err != nil {
 		return "", err
 	}
 	return filepath.Join(base, "run-bot-"+hostType), nil
+}
+
+// machineState returns where programs of the machine keep what is to outlive
+// them.
+func machineState() string {
+	switch runtime.GOOS {
+	case "linux", "android":
+		return "/var/lib/gobuild"
+	case "solaris", "illumos":
+		return "/var/opt/gobuild"
+	}
+	return "/var/db/gobuild"
 }
 
 // stateHome returns where this user's programs keep what is to outlive them.

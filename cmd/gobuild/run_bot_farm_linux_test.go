@@ -63,7 +63,12 @@ type realFarm struct {
 // start starts a gobuild.
 func (f *realFarm) start(args ...string) *realProcess {
 	f.t.Helper()
-	p := &realProcess{cmd: exec.Command("gobuild", args...), done: make(chan struct{})}
+	return f.startProgram("gobuild", args...)
+}
+
+func (f *realFarm) startProgram(program string, args ...string) *realProcess {
+	f.t.Helper()
+	p := &realProcess{cmd: exec.Command(program, args...), done: make(chan struct{})}
 	p.cmd.Env = f.env
 	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.out
 	p.cmd.WaitDelay = time.Second

@@ -49,7 +49,7 @@ func addBotTokenFlags(cmd *cobra.Command, f *botTokenFlags) {
 	f.all = flags
 	d := &f.tokend
 	flags.BoolVar(&f.with, "with-tokend", false, "keep the machine token fresh as well, as gobuild tokend does")
-	flags.StringVar(&f.user, "user", "", "with --with-tokend, as root: `NAME` of the user whom the bot runs as")
+	flags.StringVar(&f.user, "user", "", "as root, with --host-type or --with-tokend: `NAME` of the user whom the buildlet or the bot runs as")
 	flags.StringVar(&d.Backend, "backend", machinetoken.DefaultBackend, "with --with-tokend: token server, `HOST` or HOST:PORT")
 	flags.StringVar(&d.KeyFile, "pkey-pem", "", "with --with-tokend: `FILE` with the private key of the certificate")
 	flags.StringArrayVar(&d.Copies, "token-file-copy", nil, "with --with-tokend: another `FILE` for the token; may be given several times")

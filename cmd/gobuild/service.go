@@ -31,7 +31,9 @@ The worker gets a user of its own, restarts, time to finish its work, and as muc
 of a sandbox as builds allow. It must not be able to read the key of the
 machine's certificate; give it the machine's tokens by "--for tokend". With
 --allow-reboot its user may call "sudo shutdown -r now", as bots do, and nothing
-else as root; a sandbox that forbids new privileges is impossible then.
+else as root; a sandbox that forbids new privileges is impossible then. Builds of a
+farm can read the builder key, as the worker can; with --apart the worker is root's,
+with few of root's rights, and only what is built runs as that user.
 
 Unit files can be read by everybody: put no secret into --env.`,
 		Example: `  gobuild service print --init systemd

@@ -25,6 +25,7 @@ type serviceFlags struct {
 	user, exec       string
 	env              []string
 	allowReboot      bool
+	apart            bool
 	memoryMax        string
 	stopWait         time.Duration
 }
@@ -68,6 +69,7 @@ func addServiceFlags(cmd *cobra.Command, f *serviceFlags) {
 	flags.StringVar(&f.exec, "exec", "", "`FILE` that gobuild lies in when the service runs (default this one)")
 	flags.StringArrayVar(&f.env, "env", nil, "variable `KEY=VALUE` for the service; may be given several times")
 	flags.BoolVar(&f.allowReboot, "allow-reboot", false, "let its user reboot the machine by sudo")
+	flags.BoolVar(&f.apart, "apart", false, "have root run the worker of a farm, and what is built run as --user: it cannot read the builder key then")
 	flags.StringVar(&f.memoryMax, "memory-max", "", "`SIZE` of memory for it and its jobs, as 3G or 75% (systemd)")
 	flags.DurationVar(&f.stopWait, "stop-wait", swarmbot.DefaultStopWait, "`TIME` that the work in hand has to end in when the service is stopped")
 	for _, key := range serviceKeys {
@@ -161,7 +163,7 @@ func (a *app) servicePlan(cmd *cobra.Command, f serviceFlags, extra []string) (u
 		return unit.Plan{}, err
 	}
 	if f.of == serviceTokend {
-		err = b.tokend(&s, extra)
+		err = b.tokend(&s, f, extra)
 	} else {
 		err = b.runBot(&s, f, extra)
 	}
@@ -310,6 +312,13 @@ func (b *serviceBuilder) runBot(s *unit.Service, f serviceFlags, extra []string)
 	if s.WorkDir, err = b.absolute(b.value("workdir")); err != nil {
 		return err
 	}
+	if f.apart {
+		if s.KeyFile == "" {
+			return hint.With(usageErrorf("--apart is for the worker of a farm"), "a bot is kept apart from the key of its certificate by a service of its own: --for tokend")
+		}
+		s.User, s.Builder = "", s.User
+		extra = append([]string{"--user=" + s.Builder}, extra...)
+	}
 	if f.stopWait != swarmbot.DefaultStopWait {
 		extra = append([]string{"--stop-wait=" + f.stopWait.String()}, extra...)
 	}
@@ -328,7 +337,7 @@ func (b *serviceBuilder) runBot(s *unit.Service, f serviceFlags, extra []string)
 }
 
 // tokend fills in the service of a token daemon.
-func (b *serviceBuilder) tokend(s *unit.Service, extra []string) error {
+func (b *serviceBuilder) tokend(s *unit.Service, f serviceFlags, extra []string) error {
 	s.Description = "Keeps the LUCI machine token fresh"
 	s.StopWait = 30 * time.Second
 	for _, key := range []string{"cert-pem", "pkey-pem"} {
@@ -336,8 +345,8 @@ func (b *serviceBuilder) tokend(s *unit.Service, extra []string) error {
 			return hint.With(usageErrorf("--%s is missing", key), "give it, or set %s in the configuration", key)
 		}
 	}
-	if s.AllowReboot {
-		return usageErrorf("--allow-reboot is for run-bot")
+	if s.AllowReboot || f.apart {
+		return usageErrorf("--allow-reboot and --apart are for run-bot")
 	}
 	var err error
 	if s.Args, err = b.args(serviceTokend, tokendKeys, extra); err != nil {

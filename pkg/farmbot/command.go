@@ -53,7 +53,7 @@ func (b *Bot) prepare(ctx context.Context) (*exec.Cmd, error) {
 	}
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Dir = b.opts.Dir
-	cmd.Env = append(append([]string{}, b.opts.Environ...), b.opts.BuildEnv...)
+	cmd.Env = b.environ()
 	r := run{other: other, began: time.Now()}
 	if other {
 		cmd.Env = append(cmd.Env, b.upstreamEnv()...)
@@ -93,6 +93,10 @@ func (b *Bot) program(ctx context.Context) (argv []string, other bool, err error
 	b.mu.Lock()
 	b.other, b.version = other, version
 	b.mu.Unlock()
+	if other && b.user != nil {
+		return nil, false, hint.With(fmt.Errorf("%s is upstream's buildlet, which can be no other user than who has read the builder key", file),
+			"leave out --user, and run all of run-bot as that user; or run a gobuild buildlet")
+	}
 	if other {
 		return append(argv, b.upstreamArgs()...), true, nil
 	}
@@ -104,6 +108,9 @@ func (b *Bot) ownArgs() []string {
 	o := &b.opts
 	args := []string{"--supervised", "--reverse-type=" + o.HostType, "--coordinator=" + o.Coordinator,
 		"--workdir=" + b.work, "--hostname=" + o.Hostname, "--health-addr="}
+	if b.user != nil {
+		args = append(args, "--user="+b.user.Name)
+	}
 	args = append(args, o.Args...)
 	// A buildlet keeps back what looks like a secret; the owner gave these for
 	// what is built.
@@ -184,6 +191,9 @@ func (b *Bot) emptyWork() error {
 		return fmt.Errorf("work directory: %w", err)
 	}
 	defer root.Close()
+	if err := b.giveWork(root); err != nil {
+		return fmt.Errorf("work directory: %w", err)
+	}
 	names, err := list(root)
 	if err != nil {
 		return fmt.Errorf("work directory: %w", err)
@@ -192,10 +202,7 @@ func (b *Bot) emptyWork() error {
 		if name == "gocache" || name == "goplscache" {
 			continue
 		}
-		if err := buildlet.RemoveAll(root, name); err != nil {
-			// What it stands in the way of will say so.
-			b.opts.Log.Warn("not removed", "from", b.work, "name", name, "err", err)
-		}
+		b.remove(root, name)
 	}
 	return nil
 }

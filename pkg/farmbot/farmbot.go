@@ -25,6 +25,7 @@ import (
 	"sync"
 	"time"
 
+	"gobuild/pkg/account"
 	"gobuild/pkg/buildlet"
 	"gobuild/pkg/hint"
 	"gobuild/pkg/memtrim"
@@ -68,6 +69,10 @@ type Options struct {
 	File string
 	// KeyFile is where the builder key lies, for upstream's buildlet.
 	KeyFile string
+	// User, if not empty, is the user that a gobuild buildlet becomes once it
+	// has read the builder key. This process has to be root's: what is built
+	// can neither read the key nor give orders to it.
+	User string
 	// Update fetches the buildlet to run in place of Program and File; nil for
 	// none. It is asked before each start, and every UpdateEvery.
 	Update      Updater
@@ -113,8 +118,9 @@ type Options struct {
 type Bot struct {
 	*supervise.Supervisor
 	opts    Options
-	work    string // where the buildlet works
-	state   string // the state directory
+	work    string           // where the buildlet works
+	state   string           // the state directory
+	user    *account.Account // the buildlet's; nil for this process's
 	mark    string
 	release func()
 	kick    chan struct{} // something has changed; has room for one
@@ -152,13 +158,16 @@ func New(opts Options) (*Bot, error) {
 		work:  filepath.Join(opts.Dir, "work"),
 		state: StateDir(opts.Dir),
 	}
-	if err := b.ours(); err != nil {
+	if err := errors.Join(b.lookUpUser(), b.ours()); err != nil {
 		return nil, err
 	}
 	for _, dir := range []string{opts.Dir, b.work} {
-		if err := os.MkdirAll(dir, 0o755); err != nil {
+		if err := b.makeDir(dir); err != nil {
 			return nil, hint.With(fmt.Errorf("work directory: %w", err), "let this user make it, or give another with --workdir")
 		}
+	}
+	if err := b.checkApart(); err != nil {
+		return nil, err
 	}
 	if err := control.MakeDir(b.state); err != nil {
 		return nil, err
@@ -299,6 +308,7 @@ func (b *Bot) facts() []supervise.Fact {
 		{Name: "host type", Text: b.opts.HostType},
 		{Name: "host name", Text: b.opts.Hostname},
 		{Name: "work directory", Text: b.opts.Dir},
+		{Name: "builds run as", Text: b.builder()},
 		{Name: "wished", Text: b.wished().String()},
 	}
 	if b.version != "" {

@@ -1,6 +1,9 @@
 package farmbot
 
-import "time"
+import (
+	"os"
+	"time"
+)
 
 const (
 	// countEvery is the pause between two counts of the processes.
@@ -21,7 +24,7 @@ func (b *Bot) limitProcesses(pid int) (release func()) {
 	}
 	// The name is the same each time, so that what a killed run-bot has left
 	// is used again.
-	hard, how, free := hardLimit("gobuild-buildlet-"+b.mark[len(b.mark)-12:], pid, most)
+	hard, how, free := hardLimit("gobuild-buildlet-"+b.mark[len(b.mark)-12:], pid, most, b.user == nil && os.Geteuid() == 0)
 	if !canCount && how == "" {
 		how = "none: this system has no way that is known here"
 	} else if canCount {

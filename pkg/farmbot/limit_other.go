@@ -8,6 +8,6 @@ const canCount = false
 func kill([]int) {}
 
 // hardLimit limits nothing here.
-func hardLimit(name string, pid, most int) (count func() int, how string, free func()) {
+func hardLimit(name string, pid, most int, root bool) (count func() int, how string, free func()) {
 	return nil, "", func() {}
 }

@@ -38,18 +38,13 @@ func (b *Bot) sweep() {
 	b.mu.Lock()
 	short := b.gate != ""
 	b.mu.Unlock()
-	remove := func(name string) {
-		if err := buildlet.RemoveAll(root, name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			b.opts.Log.Warn("not removed", "from", b.work, "name", name, "err", err)
-		}
-	}
 	for _, name := range caches {
 		if short || limit > 0 && usage(b.work) > limit {
-			remove(name)
+			b.remove(root, name)
 		}
 	}
 	if short || limit > 0 && usage(b.work) > limit {
-		remove(".")
+		b.remove(root, ".")
 	}
 	after := usage(b.work)
 	b.mu.Lock()
@@ -57,6 +52,14 @@ func (b *Bot) sweep() {
 	b.swept += max(before-after, 0)
 	b.mu.Unlock()
 	b.opts.Log.Info("the work directory was swept", "dir", b.work, "before", Size(before), "after", Size(after))
+}
+
+// remove removes from the work directory, and says what it cannot: what that
+// stands in the way of will say so, too.
+func (b *Bot) remove(root *os.Root, name string) {
+	if err := buildlet.RemoveAll(root, name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		b.opts.Log.Warn("not removed", "from", b.work, "name", name, "err", err)
+	}
 }
 
 // dirty says why the work directory is to be swept, or "".

@@ -281,8 +281,10 @@ func (in *Installer) Uninstall(ctx context.Context, p Plan) (stays []string, err
 	if err := in.steps(ctx, p, p.Clean); err != nil {
 		return nil, err
 	}
-	if _, _, err := ids(ctx, p.Service.User); p.Service.User != "" && err == nil {
-		stays = append(stays, "the user "+p.Service.User)
+	if name := p.Service.account(); name != "" {
+		if _, _, err := ids(ctx, name); err == nil {
+			stays = append(stays, "the user "+name)
+		}
 	}
 	for _, dir := range p.Dirs {
 		if _, err := os.Stat(dir.Path); err == nil {

@@ -208,6 +208,9 @@ func (m *maker) dirs() {
 	s := m.Service
 	if s.Builds {
 		m.Dirs = append(m.Dirs, Dir{m.Home, s.User, 0o755}, Dir{s.WorkDir, s.User, 0o755})
+		if s.Builder != "" {
+			m.Dirs = append(m.Dirs, Dir{accountHome(m.Init, s), s.Builder, 0o755})
+		}
 	}
 	for _, dir := range s.Shared {
 		m.Dirs = append(m.Dirs, Dir{dir, s.User, 0o755})
@@ -217,7 +220,9 @@ func (m *maker) dirs() {
 // notes plans what a person has to see to.
 func (m *maker) notes() {
 	s := m.Service
-	if s.KeyFile != "" && m.Init != Systemd && m.Init != Windows && m.Init != Plan9 {
+	if s.KeyFile != "" && s.Builder != "" {
+		m.Notes = append(m.Notes, fmt.Sprintf("%s has to be readable for root alone: chown root %s && chmod 600 %[2]s", s.KeyFile, quoteShell(s.KeyFile)))
+	} else if s.KeyFile != "" && m.Init != Systemd && m.Init != Windows && m.Init != Plan9 {
 		m.Notes = append(m.Notes, fmt.Sprintf("%s has to be readable for the worker, and for nobody else: chown root:%s %[3]s && chmod 640 %[3]s", s.KeyFile, s.User, quoteShell(s.KeyFile)))
 	}
 	if s.MemoryMax != "" && m.Init != Systemd {
@@ -291,6 +296,9 @@ func (m *maker) GetUser() string {
 	}
 	return m.Service.User
 }
+
+// BuildUser returns the user that builds run as.
+func (m *maker) BuildUser() string { return m.Service.account() }
 
 // Dir returns the directory in which the service starts.
 func (m *maker) Dir() string {

@@ -1,6 +1,7 @@
 package unit
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path"
@@ -32,6 +33,8 @@ type Service struct {
 	KeyFlag, KeyFile string
 	// User is whom it runs as; empty for the system's own.
 	User string
+	// Builder is whom builds run as, for a worker that is the system's own.
+	Builder string
 	// WorkDir is a directory of the service's, which User gets: for a worker,
 	// where builds write. Empty means HomeDir's work.
 	WorkDir string
@@ -77,10 +80,18 @@ func (s Service) check(system Init) error {
 	case s.User != "" && system == Windows && strings.ContainsFunc(s.User, func(r rune) bool { return unicode.IsControl(r) || strings.ContainsRune(`"'`+"`$%", r) }):
 		return fmt.Errorf("user %q is no account", s.User)
 	case s.User != "" && system != Windows && (!shapes().user.MatchString(s.User) || len(s.User) > maxName):
-		return hint.With(fmt.Errorf("user %q: small letters, digits, _ and -, at most %d", s.User, maxName), "as gobuild-run-bot")
+		return badUser(s.User)
 	case s.MemoryMax != "" && !shapes().memory.MatchString(s.MemoryMax):
 		return hint.With(fmt.Errorf("memory limit %q is no size", s.MemoryMax), "as 3G or 75%%")
-	case s.AllowReboot && s.User == "":
+	case s.Builder != "" && s.User != "":
+		return fmt.Errorf("only a service of root's can have %s run what is built", s.Builder)
+	case s.Builder != "" && (system == Windows || system == Plan9):
+		return hint.With(fmt.Errorf("%s cannot keep what is built apart from the worker", system), "leave out --apart")
+	case s.Builder == "root":
+		return errors.New("builds that run as root are not apart from the worker")
+	case s.Builder != "" && (!shapes().user.MatchString(s.Builder) || len(s.Builder) > maxName):
+		return badUser(s.Builder)
+	case s.AllowReboot && s.account() == "":
 		return errors.New("a service of the system's own user may reboot the machine in any case")
 	case s.StopWait < 0:
 		return fmt.Errorf("a time to end in of %s", s.StopWait)
@@ -112,6 +123,13 @@ func (s Service) check(system Init) error {
 	}
 	return nil
 }
+
+func badUser(name string) error {
+	return hint.With(fmt.Errorf("user %q: small letters, digits, _ and -, at most %d", name, maxName), "as gobuild-run-bot")
+}
+
+// account is the user that the service has besides the system's own, or "".
+func (s Service) account() string { return cmp.Or(s.User, s.Builder) }
 
 // checkText refuses what cannot stand in a line: a newline would begin another
 // setting.

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"gobuild/pkg/hint"
 )
 
 // hard is a service whose words are hard to quote, for every format.
@@ -85,6 +87,42 @@ func TestMake(t *testing.T) {
 	}
 }
 
+// A worker that is root's has a user for what is built, with a home directory of
+// his own in root's; the key is root's alone.
+func TestApart(t *testing.T) {
+	for _, system := range Inits() {
+		s := hard(system)
+		s.User, s.Builder, s.AllowReboot, s.KeyFlag, s.KeyFile = "", "builds", true, "--key-file", "/etc/gobuild/builder.key"
+		if system == Windows {
+			s.KeyFile = `C:\key`
+		}
+		p, err := Make(system, s)
+		if system == Windows || system == Plan9 {
+			if err == nil || hint.Of(err) == "" {
+				t.Errorf("%s: %v", system, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatalf("%s: %v", system, err)
+		}
+		owners := map[string]string{}
+		for _, dir := range p.Dirs {
+			owners[dir.Path] = dir.Owner
+		}
+		home := HomeDir(system, s.Name)
+		if owner, ok := owners[home]; !ok || owner != "" || owners[home+"/work"] != "" || owners[home+"/home"] != "builds" {
+			t.Errorf("%s: directories %v", system, p.Dirs)
+		}
+		if text := fileOf(t, p, "/sudoers.d/"+s.Name); !strings.Contains(text, "\nbuilds ALL=") {
+			t.Errorf("%s: %s", system, text)
+		}
+		if notes := strings.Join(p.Notes, "\n"); !strings.Contains(notes, "chmod 600 /etc/gobuild/builder.key") {
+			t.Errorf("%s: notes %q", system, p.Notes)
+		}
+	}
+}
+
 // What a line cannot hold is refused, wherever it stands.
 func TestRefused(t *testing.T) {
 	changes := map[string]func(*Service){
@@ -112,6 +150,9 @@ func TestRefused(t *testing.T) {
 		"name with a variable":        func(s *Service) { s.Name = "a$b" },
 		"empty name":                  func(s *Service) { s.Name = "" },
 		"memory with more":            func(s *Service) { s.MemoryMax = "3G\nUser=root" },
+		"builds as ALL":               func(s *Service) { s.User, s.Builder = "", "ALL" },
+		"builds as root":              func(s *Service) { s.User, s.Builder = "", "root" },
+		"builds as another's":         func(s *Service) { s.Builder = "builds" },
 		"reboot by the system itself": func(s *Service) { s.User, s.AllowReboot = "", true },
 	}
 	for name, change := range changes {

@@ -12,14 +12,14 @@ import (
 // user makes the service's user, if it is not there and the system has a
 // command for it.
 func (in *Installer) user(ctx context.Context, p Plan) error {
-	name := p.Service.User
+	name := p.Service.account()
 	if name == "" || p.Init == Windows || p.Init == Plan9 {
 		return nil
 	}
 	if _, _, err := ids(ctx, name); err == nil {
 		return nil
 	}
-	commands := newUser(runtime.GOOS, name, HomeDir(p.Init, p.Service.Name), found)
+	commands := newUser(runtime.GOOS, name, accountHome(p.Init, p.Service), found)
 	if commands == nil {
 		return hint.With(fmt.Errorf("there is no user %s, and no command that gobuild knows makes one here", name), "%s", userAdvice(runtime.GOOS, name))
 	}
@@ -31,6 +31,16 @@ func (in *Installer) user(ctx context.Context, p Plan) error {
 		return fmt.Errorf("make user %s: %w", name, err)
 	}
 	return nil
+}
+
+// accountHome returns the home directory of the service's user. That of a worker
+// which is the system's own is not his to change.
+func accountHome(system Init, s Service) string {
+	home := HomeDir(system, s.Name)
+	if s.Builder != "" {
+		home += "/home"
+	}
+	return home
 }
 
 // newUser returns the commands that make a user without a password or shell,
