@@ -158,6 +158,10 @@ func copyProgram(t *testing.T, to string) {
 		t.Fatal(err)
 	}
 	defer in.Close()
+	// What is started while a program is written would hold it open for a
+	// moment, in which it cannot run.
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	out, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o755)
 	if err != nil {
 		t.Fatal(err)

@@ -75,11 +75,11 @@ func TestPythonChoice(t *testing.T) {
 // a child behind which holds its output open.
 func TestPythonHangs(t *testing.T) {
 	path := os.Getenv("PATH")
-	for _, script := range []string{"exec sleep 100", "sleep 3 & echo 3 11 2 tls plain"} {
+	for _, script := range []string{"exec sleep 100", "sleep 60 & echo 3 11 2 tls plain"} {
 		programs(t, map[string]string{"python3": "PATH='" + path + "'; " + script})
 		start := time.Now()
 		r := Run(t.Context(), Options{For: TargetLUCI, Only: []string{"python"}, Timeout: 500 * time.Millisecond})
-		if took := time.Since(start); took > 5*time.Second {
+		if took := time.Since(start); took > 30*time.Second {
 			t.Errorf("%s: it took %s", script, took)
 		}
 		if f := r.Findings[0]; strings.Contains(script, "100") && f.State == OK {
@@ -177,13 +177,13 @@ func TestOutputEndsAll(t *testing.T) {
 	dir := programs(t, nil)
 	file := filepath.Join(dir, "talker")
 	put(t, file, "#!/bin/sh\n/bin/sh -c 'echo $$ >"+dir+"/pid; while :; do echo yes; done'\n", 0o755)
-	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
 	start := time.Now()
 	if _, err := output(ctx, file); !errors.Is(err, errNoAnswer) {
 		t.Errorf("got %v", err)
 	}
-	if took := time.Since(start); took > 3*time.Second {
+	if took := time.Since(start); took > 30*time.Second {
 		t.Errorf("it took %s", took)
 	}
 	text, err := os.ReadFile(filepath.Join(dir, "pid"))

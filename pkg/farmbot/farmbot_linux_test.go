@@ -224,7 +224,7 @@ func (f *farm) await(what string, cond func(supervise.Status) bool) supervise.St
 	f.t.Helper()
 	for deadline := time.Now().Add(patience); ; time.Sleep(2 * time.Millisecond) {
 		st := f.Status()
-		if cond(st) {
+		if st.Phase != nil && cond(st) { // there is none before the first look
 			return st
 		}
 		if time.Now().After(deadline) {

@@ -156,18 +156,24 @@ func (b *Bot) books(now time.Time) {
 	if st.State == supervise.Stopping || st.State == supervise.Stopped {
 		return
 	}
-	b.SetPhase(phase)
 	trouble := ""
 	switch phase.Name {
 	case supervise.Quarantined:
 		trouble = phase.Why
 	case supervise.Dead, supervise.Connecting:
 		// To connect takes a moment, which is no news.
-		if p := b.Status().Phase; p != nil && now.Sub(p.Since) > connectQuiet {
+		if st.Phase != nil && st.Phase.Name == phase.Name && now.Sub(st.Phase.Since) > connectQuiet {
 			trouble = phase.Why
 		}
 	}
-	b.SetTrouble(trouble)
+	// Who sees a bad phase is to see the trouble, too.
+	if trouble != "" {
+		b.SetTrouble(trouble)
+	}
+	b.SetPhase(phase)
+	if trouble == "" {
+		b.SetTrouble("")
+	}
 }
 
 // phase returns what the machine is to its farm. The lock is held.

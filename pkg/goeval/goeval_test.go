@@ -276,17 +276,16 @@ func TestCost(t *testing.T) {
 		{"closures", repeat(25, "elsewhere.Do(func() { n++\n", "m++", "})\n")},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			start := time.Now()
-			p, problems, err := Load("p.go", []byte("package p\nimport (\"os\"; \"example.org/elsewhere\")\nvar n, m int\nvar table = map[string]int{\"a\": 1, \"b\": 2}\nfunc rec(n int) { if "+maybe+" { rec(n-1); rec(n-1) } }\nfunc init() {\n"+tt.body+"\n}\n"), Options{MaxSteps: 2e6})
+			const most = 2_000_000
+			p, problems, err := Load("p.go", []byte("package p\nimport (\"os\"; \"example.org/elsewhere\")\nvar n, m int\nvar table = map[string]int{\"a\": 1, \"b\": 2}\nfunc rec(n int) { if "+maybe+" { rec(n-1); rec(n-1) } }\nfunc init() {\n"+tt.body+"\n}\n"), Options{MaxSteps: most})
 			if err != nil || len(problems) > 0 {
 				t.Fatal(problems, err)
 			}
 			p.Run()
-			took := time.Since(start)
-			t.Logf("%v, %d steps %s", took, p.steps, p.Stopped)
-			if took > 20*time.Second {
-				t.Errorf("it takes %v", took)
+			if p.steps > most+1 {
+				t.Errorf("it takes %d steps", p.steps)
 			}
+			t.Logf("%d steps %s", p.steps, p.Stopped)
 		})
 	}
 }
@@ -314,7 +313,7 @@ func FuzzRun(f *testing.F) {
 	f.Add("func init() { for i := 0; i < len(os.Args); i++ { defer func() { i++ }(); switch x := any(i).(type) { case int: fallthrough; case string: _ = x; continue; default: break } } }")
 	f.Fuzz(func(t *testing.T, body string) {
 		defer func(start time.Time) {
-			if took := time.Since(start); took > 10*time.Second {
+			if took := time.Since(start); took > time.Minute {
 				t.Errorf("it takes %v", took)
 			}
 		}(time.Now())

@@ -129,12 +129,14 @@ func TestServerFaults(t *testing.T) {
 			f.breakWith(tt.fault)
 			d := f.daemon()
 			d.Force = true
-			if tt.retried {
-				d.Timeout = 700 * time.Millisecond // two or three attempts
+			once := f.once
+			switch {
+			case tt.name == "slow":
+				once = f.briefly(1)
+			case tt.retried:
+				once = f.briefly(2)
 			}
-			start := time.Now()
-			r := f.once(d)
-			took := time.Since(start)
+			r := once(d)
 			if r.Err == nil {
 				t.Fatalf("no error: %+v", r)
 			}
@@ -148,10 +150,7 @@ func TestServerFaults(t *testing.T) {
 				t.Errorf("hint %q, want one with %q", h, tt.advises)
 			}
 			if retried := r.Attempts > 1; retried != tt.retried && tt.name != "slow" {
-				t.Errorf("%d attempts in %s", r.Attempts, took)
-			}
-			if took > 10*time.Second {
-				t.Errorf("it took %s", took)
+				t.Errorf("%d attempts", r.Attempts)
 			}
 			if f.read("token.json") != old || r.Expiry.IsZero() {
 				t.Errorf("the old token is gone: %+v", r)
@@ -230,7 +229,7 @@ func TestCauseIsKept(t *testing.T) {
 		plain(502, "bad gateway")(w, r)
 	})
 	d := f.daemon()
-	d.Timeout = 600 * time.Millisecond
+	d.Timeout = 4 * time.Second
 	r := f.once(d)
 	if r.Err == nil || !strings.Contains(r.Err.Error(), "HTTP 502 without a pRPC code: bad gateway (after 2 attempts; the time was over after ") {
 		t.Errorf("error %v", r.Err)
@@ -278,9 +277,15 @@ func TestNetworkFaults(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			d := f.daemon()
-			d.Timeout = 700 * time.Millisecond
 			tt.edit(d)
-			r := f.once(d)
+			once := f.once
+			switch {
+			case tt.name == "no such name":
+				once = f.briefly(1)
+			case tt.attempts == 0:
+				once = f.briefly(2)
+			}
+			r := once(d)
 			if r.Err == nil {
 				t.Fatal("no error")
 			}
@@ -351,7 +356,7 @@ func TestCancel(t *testing.T) {
 			}()
 			start := time.Now()
 			r := f.daemon().Once(ctx)
-			if r.Outcome != "GRPC_ERROR_1" || r.Err == nil || time.Since(start) > 5*time.Second {
+			if r.Outcome != "GRPC_ERROR_1" || r.Err == nil || time.Since(start) > 30*time.Second {
 				t.Errorf("after %s: %+v", time.Since(start), r)
 			}
 		})

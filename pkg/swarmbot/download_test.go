@@ -28,7 +28,9 @@ import (
 const (
 	host     = "linux-riscv64-gopher"
 	fqdn     = host + ".bots.golang.org"
-	patience = 30 * time.Second
+	patience = 60 * time.Second
+	// promptly is more than what takes no wait may take on a loaded machine.
+	promptly = patience / 2
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -243,6 +243,13 @@ func TestTrouble(t *testing.T) {
 	o.Notices = supervise.Notices{Command: `echo "$GOBUILD_EVENT $GOBUILD_WHY" >>` + notices, After: 300 * time.Millisecond}
 	r := run(t, o, "noauth")
 	r.await("not let in", func(st supervise.Status) bool { return strings.Contains(st.Trouble, "HTTP status 401") })
+	r.await("the owner was told", func(supervise.Status) bool {
+		text, _ := os.ReadFile(notices)
+		return strings.HasSuffix(string(text), "\n")
+	})
+	if err := os.WriteFile(filepath.Join(o.WorkDir, "let-in"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
 	r.await("let in", func(st supervise.Status) bool { return st.Up() && st.DownSince.IsZero() })
 	r.await("the owner was told twice", func(supervise.Status) bool {
 		text, _ := os.ReadFile(notices)
@@ -261,25 +268,25 @@ func TestStopAtEveryStage(t *testing.T) {
 		limit      time.Duration // of the bot
 		most       time.Duration // that it may take in all
 	}{
-		{"downloading", "idle", func(r *running) { time.Sleep(100 * time.Millisecond) }, patience, 2 * time.Second},
+		{"downloading", "idle", func(r *running) { time.Sleep(100 * time.Millisecond) }, patience, promptly},
 		{"before its handler", "early", func(r *running) {
 			r.await("runs", func(st supervise.Status) bool { return st.State == supervise.Running })
 			time.Sleep(100 * time.Millisecond)
-		}, patience, 2 * time.Second},
-		{"idle", "idle", func(r *running) { r.begun(1) }, patience, 5 * time.Second},
+		}, patience, promptly},
+		{"idle", "idle", func(r *running) { r.begun(1) }, patience, promptly},
 		{"with children", "family", func(r *running) {
 			r.await("has children", func(supervise.Status) bool { return len(r.numbers("children")) == 2 })
-		}, patience, 5 * time.Second},
+		}, patience, promptly},
 		{"slow to stop", "slowstop", func(r *running) {
 			r.begun(1)
 			time.Sleep(100 * time.Millisecond)
-		}, patience, 5 * time.Second},
+		}, patience, promptly},
 		{"deaf", "deaf,family", func(r *running) {
 			r.await("has children", func(supervise.Status) bool { return len(r.numbers("children")) == 2 })
-		}, 300 * time.Millisecond, 3 * time.Second},
+		}, 300 * time.Millisecond, promptly},
 		{"backing off", "exit3", func(r *running) {
 			r.await("backs off", func(st supervise.Status) bool { return st.State == supervise.BackingOff })
-		}, patience, 2 * time.Second},
+		}, patience, promptly},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := bottest.Start(t, bottest.Zip())
@@ -313,7 +320,7 @@ func TestKill(t *testing.T) {
 	r.stop()
 	time.Sleep(50 * time.Millisecond)
 	r.Kill()
-	if took := r.end(); took > 5*time.Second {
+	if took := r.end(); took > promptly {
 		t.Errorf("took %s", took)
 	}
 }

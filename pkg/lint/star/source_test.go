@@ -187,7 +187,7 @@ func TestHostile(t *testing.T) {
 			continue
 		}
 		Check(src, lint.NewReporter(nil))
-		if took := time.Since(start); took > 10*time.Second {
+		if took := time.Since(start); took > time.Minute {
 			t.Errorf("%s takes %v", name, took)
 		} else {
 			t.Logf("%s: %v", name, took)

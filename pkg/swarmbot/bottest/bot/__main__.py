@@ -106,7 +106,8 @@ def main():
     if "noauth" in MODE:
         log("E", "Request to https://swarming.example/swarming/api/v1/bot/handshake failed with HTTP status code 401: 401 Client Error")
         log("E", "Failed to contact for handshake, retrying in 0 sec...")
-        time.sleep(1)
+        while not os.path.exists(os.path.join(DIR, "let-in")):
+            time.sleep(0.05)
     log("I", "Connected to 7419-34ac013")
     if "quarantine" in MODE:
         log("D", "State {'cwd': '%s', 'quarantined': '> 1024 files in TEMP (/tmp)', 'ssd': []}" % DIR)
