@@ -44,8 +44,11 @@ work directory and then in PATH. One that begins with a slash implies -system.`,
   gobuild gomote run -stdin joe-linux-amd64-0 /bin/sh -s < script.sh
   gobuild gomote run -until 'FAIL: TestFlaky' joe-linux-amd64-0 go/bin/go test -count=100 net/http`,
 		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) < 2 {
-				return fmt.Errorf("needs an instance and a command, got %d arguments", len(args))
+			switch len(args) {
+			case 0:
+				return errors.New("needs an instance and a command")
+			case 1:
+				return fmt.Errorf("needs a command to run on %s", args[0])
 			}
 			return nil
 		},

@@ -72,9 +72,10 @@ RLIMIT_NPROC.
 
 Started as root with --user, the buildlet becomes that user once it has read the
 builder key. What is built can neither read the key then, nor give orders to
-run-bot, nor change the programs that run; the work directory is that of the
-machine, such as /var/lib/gobuild/run-bot-TYPE, and not upstream's buildlet nor
-Windows nor Plan 9 can do so. Otherwise builds run as the user of run-bot.
+run-bot, nor change the programs that run. The work directory is the machine's
+unless --workdir names another, such as /var/lib/gobuild/run-bot-TYPE, and what
+lies above it has to be root's. Upstream's buildlet cannot do that, nor can
+Windows and Plan 9. Without --user, builds run as the user of run-bot.
 
 Gobuild drain, pause and resume say when it works. A run-bot that was drained
 and is started again stays up, without taking work, until gobuild resume.`

@@ -70,7 +70,11 @@ func (a *app) checkBotToken(f *runBotFlags) error {
 	if !t.with {
 		for _, name := range []string{"user", "token-file-copy", "status-file", "timeout", "force-refresh"} {
 			if t.all.Changed(name) {
-				return usageErrorf("--%s is for --with-tokend", name)
+				more := ""
+				if name == "user" {
+					more = " or --host-type"
+				}
+				return usageErrorf("--%s is for --with-tokend%s", name, more)
 			}
 		}
 		return nil

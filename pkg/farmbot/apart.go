@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"gobuild/pkg/account"
 	"gobuild/pkg/hint"
@@ -69,7 +71,8 @@ func (b *Bot) checkApart() error {
 		return hint.With(fmt.Errorf("user %s cannot get at the work directory %s: %s is closed", name, b.work, dir),
 			"chmod 755 %s, or give another directory with --workdir", dir)
 	}
-	if info, err := os.Stat(b.user.Home); err != nil || !info.IsDir() {
+	ownHome := slices.ContainsFunc(b.opts.BuildEnv, func(entry string) bool { return strings.HasPrefix(entry, "HOME=") })
+	if info, err := os.Stat(b.user.Home); !ownHome && (err != nil || !info.IsDir()) {
 		b.opts.Log.Warn("what is built may want a home directory", "user", name, "home", b.user.Home, "hint", "make it, or give another by --env HOME=DIR")
 	}
 	return nil
