@@ -33,6 +33,7 @@ func TestConfigKeysSorted(t *testing.T) {
 // take its value, with the reason.
 var unboundFlags = map[string]string{
 	"gobuild buildlet --listen":            "the key is the coordinator's address; both may run on one machine",
+	"gobuild buildlet --user":              "it is an account of this machine, not a person at a farm",
 	"gobuild keygen show --key-file":       "the key is of one principal, and show may be asked for several",
 	"gobuild run-bot --user":               "it is an account of this machine, not a person at a farm",
 	"gobuild requests approve --host-type": "it is another machine's host type",

@@ -16,6 +16,7 @@ import (
 	"gobuild/pkg/hint"
 	"gobuild/pkg/lazyre"
 	"gobuild/pkg/ports"
+	"gobuild/pkg/release"
 )
 
 // valueKind is what the values of a setting are. By it "config validate" and
@@ -34,8 +35,10 @@ var (
 	hostnameValue    = valueKind{checkWord, remarkHostname}
 	programValue     = valueKind{checkFileName, remarkProgram}
 	portValue        = valueKind{checkPort, remarkPort}
+	releaseKeyValue  = valueKind{checkReleaseKey, remarkReleaseKey}
 	repoValue        = valueKind{check: checkRepo}
 	serverValue      = valueKind{check: checkServer}
+	updateValue      = valueKind{check: checkUpdate}
 	urlValue         = valueKind{check: checkURL}
 	wordValue        = valueKind{check: checkWord}
 )
@@ -90,6 +93,40 @@ func checkURL(value string) error {
 		return hint.With(errors.New("that is no URL that can be called"), "as https://api.github.com/, without a name or password in it")
 	}
 	return nil
+}
+
+// updateAuto is the update-url that stands for the coordinator's own.
+const updateAuto = "auto"
+
+func checkUpdate(value string) error {
+	if value == updateAuto || checkURL(value) == nil {
+		return nil
+	}
+	return hint.With(errors.New("that is no URL that can be called"), "as https://farm.example/dl/buildlet.linux-riscv64, or %s for the coordinator's", updateAuto)
+}
+
+// isReleaseKey reports whether a value is a public key, and not a file's name.
+func isReleaseKey(value string) bool {
+	_, err := release.ParsePublicKey(value)
+	return err == nil
+}
+
+func checkReleaseKey(value string) error {
+	if isReleaseKey(value) {
+		return nil
+	}
+	return checkFileName(value)
+}
+
+func remarkReleaseKey(value string) string {
+	if isReleaseKey(value) {
+		return ""
+	}
+	if text := remarkFile(value); text != "" {
+		return text
+	}
+	_, err := release.PublicKeyOf(value)
+	return withAdvice(err)
 }
 
 // checkCoordinator wants what --coordinator takes.

@@ -60,7 +60,7 @@ named by --maintainer decide on that with "gobuild requests". Without one, or
 	flags.StringVar(&f.downloads, "dl", "", "`DIR` with the buildlets to serve at /dl/, which gobuild release publish fills")
 	flags.StringArrayVar(&f.maintainers, "maintainer", nil, "`NAME` of a user, without user-, who decides on requests for new machines; may be given several times")
 	flags.BoolVar(&f.dev, "dev", false, "development master key and self-made certificate, on this machine only")
-	for _, name := range []string{"listen", "builders", "tls-cert", "tls-key"} {
+	for _, name := range []string{"listen", "builders", "tls-cert", "tls-key", "dl"} {
 		bindConfig(flags, name, name)
 	}
 	bindConfig(flags, "master-key", "master-key-file")

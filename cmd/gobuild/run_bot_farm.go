@@ -114,6 +114,8 @@ func addFarmFlags(cmd *cobra.Command, f *farmFlags) {
 	flags.IntVar(&f.logKeep, "log-keep", 5, "with --log-file: how many old ones (`N`) are kept")
 	bindConfig(flags, "host-type", "host-type")
 	bindConfig(flags, "key-file", "key-file")
+	bindConfig(flags, "update-url", "update-url")
+	bindConfig(flags, "release-key", "release-key")
 	cmd.MarkFlagsMutuallyExclusive("dev", "key-file")
 	cmd.MarkFlagsMutuallyExclusive("buildlet", "update-url")
 	for _, name := range []string{"key-file", "buildlet", "env-file", "log-file"} {
@@ -358,7 +360,7 @@ func (a *app) stateHome() (string, error) {
 // updater returns what fetches the buildlet.
 func (a *app) updater(o farmbot.Options, t *farmFlags) (farmbot.Updater, error) {
 	url := t.updateURL
-	if url == "auto" {
+	if url == updateAuto {
 		url = "https://" + o.Coordinator + "/dl/buildlet." + runtime.GOOS + "-" + runtime.GOARCH
 	}
 	if err := checkURL(url); err != nil {

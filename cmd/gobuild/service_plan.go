@@ -53,13 +53,13 @@ func addIdentityFlags(cmd *cobra.Command, f *serviceFlags) {
 // runBotKeys and tokendKeys are the settings that a service hands on, as flags
 // of the same names.
 var (
-	farmKeys   = []string{"host-type", "hostname", "coordinator", "workdir", "health-addr", "ca-file"}
+	farmKeys   = []string{"host-type", "hostname", "coordinator", "workdir", "health-addr", "ca-file", "update-url", "release-key"}
 	botKeys    = []string{"hostname", "swarming", "token-file", "cert-pem", "python", "workdir", "health-addr", "ca-file"}
 	tokendKeys = []string{"backend", "cert-pem", "pkey-pem", "token-file", "ca-file"}
 )
 
 // serviceKeys are the settings that only a service's flags are for.
-var serviceKeys = []string{"host-type", "hostname", "swarming", "token-file", "cert-pem", "pkey-pem", "backend", "python", "workdir", "key-file", "health-addr"}
+var serviceKeys = []string{"host-type", "hostname", "swarming", "token-file", "cert-pem", "pkey-pem", "backend", "python", "workdir", "key-file", "health-addr", "update-url", "release-key"}
 
 // addServiceFlags defines the flags that say what a service is.
 func addServiceFlags(cmd *cobra.Command, f *serviceFlags) {
@@ -101,6 +101,10 @@ func serviceHelp(key, help string) string {
 		word, name = "directory", "DIR"
 	case "health-addr":
 		word, name = "address", "ADDR"
+	case "update-url":
+		word, name = "URL", "URL"
+	case "release-key":
+		word, name = "key", "KEY"
 	}
 	return strings.Replace(help, word, "`"+name+"`", 1)
 }
@@ -260,7 +264,7 @@ func (b *serviceBuilder) args(command string, keys, extra []string) ([]string, e
 			return nil, usageErrorf("--%s: %w", key, err)
 		}
 		// A number's or program's bare name is no file.
-		if key == "workdir" || strings.HasSuffix(key, "-file") || strings.HasSuffix(key, "-pem") || key == "python" && strings.ContainsAny(value, `/\`) {
+		if key == "release-key" && !isReleaseKey(value) || key == "workdir" || strings.HasSuffix(key, "-file") || strings.HasSuffix(key, "-pem") || key == "python" && strings.ContainsAny(value, `/\`) {
 			file, err := b.absolute(value)
 			if err != nil {
 				return nil, err

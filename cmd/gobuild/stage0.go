@@ -81,6 +81,7 @@ else 1.`,
 	flags.BoolVar(&f.allowDowngrade, "allow-downgrade", false, "take a release that is older than the one here")
 	flags.BoolVar(&f.allowUnsigned, "allow-unsigned", false, "without --release-key, take what nobody has signed, by https; upstream's bucket and this machine are allowed anyhow")
 	flags.DurationVar(&f.registerWithin, "register-within", 5*time.Minute, "`TIME` that a new buildlet has to register in; 0 for no roll-back")
+	bindConfig(flags, "release-key", "release-key")
 	cmd.MarkFlagDirname("dir")
 	cmd.MarkFlagDirname("untar-dest-dir")
 	cmd.MarkFlagFilename("untar-file", "tar.gz", "tgz")
