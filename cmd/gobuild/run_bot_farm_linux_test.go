@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -27,6 +26,7 @@ import (
 	"gobuild/pkg/farmbot"
 	"gobuild/pkg/gomote"
 	"gobuild/pkg/netdial"
+	"gobuild/pkg/netdial/dialtest"
 	"gobuild/pkg/supervise"
 	"gobuild/pkg/supervise/control"
 )
@@ -124,12 +124,8 @@ func startFarm(t *testing.T, args ...string) *realFarm {
 // newFarm is one of which nothing was started yet.
 func newFarm(t *testing.T, args ...string) *realFarm {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	f := &realFarm{t: t, coordinator: ln.Addr().String(), url: "https://" + ln.Addr().String(), dir: filepath.Join(t.TempDir(), "bot"), args: args}
-	ln.Close()
+	addr := dialtest.FreeAddr(t)
+	f := &realFarm{t: t, coordinator: addr, url: "https://" + addr, dir: filepath.Join(t.TempDir(), "bot"), args: args}
 	home := t.TempDir()
 	f.env = append(os.Environ(), "HOME="+home, "XDG_CONFIG_HOME="+home, "XDG_CACHE_HOME="+home, "XDG_STATE_HOME="+filepath.Join(home, "state"),
 		"NO_PROXY=127.0.0.1", "GORACE=atexit_sleep_ms=10", "FARM_TEST_MARK="+f.mark())

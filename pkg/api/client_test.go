@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"log"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -22,6 +21,7 @@ import (
 
 	"gobuild/pkg/hint"
 	"gobuild/pkg/netdial"
+	"gobuild/pkg/netdial/dialtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -236,15 +236,10 @@ func TestPlainServerFailsAtOnce(t *testing.T) {
 }
 
 func TestRefusedConnection(t *testing.T) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := ln.Addr().String()
-	ln.Close()
+	addr := dialtest.FreeAddr(t)
 	told := 0
 	c := newClient(t, ClientOptions{URL: "https://" + addr, Dialer: &netdial.Dialer{Proxy: direct}, OnRetry: func(error) { told++ }})
-	_, err = c.Pool(within(t))
+	_, err := c.Pool(within(t))
 	wantError(t, err, "nothing listens on "+addr, "GET /api/v1/hosts: dial "+addr+": ", "refused", "(after ")
 	if told != retries+1 {
 		t.Errorf("told of %d failures", told)

@@ -22,6 +22,7 @@ import (
 
 	"gobuild/pkg/hint"
 	"gobuild/pkg/netdial"
+	"gobuild/pkg/netdial/dialtest"
 )
 
 // peer is a coordinator made of upstream's dialer.
@@ -268,12 +269,7 @@ func TestReverseWithoutKey(t *testing.T) {
 
 // An unreachable coordinator is tried again until the context ends.
 func TestReverseUnreachable(t *testing.T) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := ln.Addr().String()
-	ln.Close()
+	addr := dialtest.FreeAddr(t)
 	r := &Reverse{Coordinator: addr, HostType: "host-x-y", Hostname: "board", Dialer: &netdial.Dialer{Proxy: noProxy}, Log: testLog(),
 		Key: func() (string, error) { return "the key", nil }}
 	if err := r.session(t.Context(), "the key", testLog(), func() {}); err == nil || final(err) || !strings.Contains(err.Error(), addr) || !strings.Contains(err.Error(), "after") {

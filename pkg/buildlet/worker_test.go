@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"gobuild/pkg/hint"
+	"gobuild/pkg/netdial/dialtest"
 )
 
 // runWorker runs a listening worker until the returned function is called.
@@ -116,7 +117,7 @@ func TestWorkerHealth(t *testing.T) {
 	var lines strings.Builder
 	w := &Worker{HealthAddr: "127.0.0.1:0", Log: testLog()}
 	w.serveHealth()()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ln, err := net.Listen("tcp", dialtest.FreeAddr(t))
 	if err != nil {
 		t.Fatal(err)
 	}

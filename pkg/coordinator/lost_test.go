@@ -14,6 +14,7 @@ import (
 
 	"gobuild/pkg/api"
 	"gobuild/pkg/buildlet"
+	"gobuild/pkg/netdial/dialtest"
 )
 
 // A machine whose link is cut loses its instance, which is told, and comes
@@ -42,7 +43,7 @@ func TestMachineReturns(t *testing.T) {
 // Machines find a coordinator that was restarted.
 func TestCoordinatorRestarts(t *testing.T) {
 	dir := t.TempDir()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ln, err := net.Listen("tcp", dialtest.FreeAddr(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"gobuild/pkg/netdial"
+	"gobuild/pkg/netdial/dialtest"
 )
 
 // issue returns a self-signed certificate for localhost of that time.
@@ -96,11 +97,7 @@ func TestReach(t *testing.T) {
 	dialer := trusting(good, expired, early)
 
 	answers := server(t, good, hello)
-	refused, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	refused.Close()
+	refused := dialtest.FreeAddr(t)
 	plain := httptest.NewServer(http.HandlerFunc(hello))
 	t.Cleanup(plain.Close)
 	large := server(t, good, func(w http.ResponseWriter, _ *http.Request) { w.Write(make([]byte, 1<<20)) })
@@ -138,8 +135,8 @@ func TestReach(t *testing.T) {
 		{"rate", Host{URL: large.URL, Download: 512 << 10}, dialer, expect{OK, `, 524 kB at \d+(\.\d)? .B/s$`, ""}},
 		{"slow line", Host{URL: slow.URL, Download: 512 << 10}, dialer, expect{Warn, `, \d+ kB at \d+ kB/s$`, "slow"}},
 		{"no such name", Host{URL: "https://nowhere.invalid"}, dialer, expect{Fail, `^nowhere\.invalid: .*(after \S+ms)`, "name server"}},
-		{"refused", Host{URL: "https://" + refused.Addr().String()}, dialer, expect{Fail, "^dial 127.0.0.1:.*refused", "nothing listens"}},
-		{"refused, of Google's", Host{URL: "https://" + refused.Addr().String(), Target: TargetLUCI}, dialer, expect{Fail, "refused", "firewall"}},
+		{"refused", Host{URL: "https://" + refused}, dialer, expect{Fail, "^dial 127.0.0.1:.*refused", "nothing listens"}},
+		{"refused, of Google's", Host{URL: "https://" + refused, Target: TargetLUCI}, dialer, expect{Fail, "refused", "firewall"}},
 		{"not trusted", Host{URL: server(t, stranger, hello).URL}, dialer, expect{Fail, "unknown authority", "--ca-file"}},
 		{"not trusted, of Google's", Host{URL: server(t, stranger, hello).URL, Target: TargetLUCI}, dialer, expect{Fail, "unknown authority", "opens its TLS.*REQUESTS_CA_BUNDLE"}},
 		{"expired", Host{URL: server(t, expired, hello).URL}, dialer, expect{Fail, "expired", "out of date, or this machine's clock"}},
@@ -150,7 +147,7 @@ func TestReach(t *testing.T) {
 		{"bad address", Host{URL: "https://a b"}, dialer, expect{Fail, "no URL or HOST:PORT", "configuration"}},
 		{"through a proxy", Host{URL: answers.URL}, proxied(t, "200 OK"), expect{OK, `^127\.0\.0\.1:\d+ through the proxy 127\.0\.0\.1:\d+ in `, ""}},
 		{"proxy wants a password", Host{URL: answers.URL}, proxied(t, "407 Proxy Authentication Required"), expect{Fail, "refused CONNECT .*407", "USER:PASSWORD@"}},
-		{"proxy is not there", Host{URL: answers.URL, Target: TargetLUCI}, through(refused.Addr().String()), expect{Fail, `^dial \S+: proxy \S+: dial tcp .*refused \(after [^)]*\)$`, "is HTTPS_PROXY right"}},
+		{"proxy is not there", Host{URL: answers.URL, Target: TargetLUCI}, through(refused), expect{Fail, `^dial \S+: proxy \S+: dial tcp .*refused \(after [^)]*\)$`, "is HTTPS_PROXY right"}},
 		{"proxy without a name", Host{URL: answers.URL, Target: TargetLUCI}, through("nowhere.invalid:80"), expect{Fail, `nowhere\.invalid: `, "is HTTPS_PROXY right"}},
 		{"proxy does not answer", Host{URL: answers.URL, Target: TargetLUCI}, through(silent(t)), expect{Fail, "answer to CONNECT", "is HTTPS_PROXY right.*NO_PROXY=127.0.0.1 "}},
 		{"proxy is none", Host{URL: answers.URL, Target: TargetLUCI}, proxied(t, "SSH"), expect{Fail, `^dial \S+: proxy \S+: answer to CONNECT: malformed HTTP [^(]*\(after [^)]*\)$`, "is HTTPS_PROXY right"}},

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	upstream "golang.org/x/build/buildlet"
+
+	"gobuild/pkg/netdial/dialtest"
 )
 
 // Each benchmark does the same work with our buildlet and with upstream's,
@@ -27,7 +29,7 @@ func eachBuildlet(b *testing.B, bench func(b *testing.B, c upstream.Client)) {
 		{"upstream", []string{"buildlet", "-halt=false"}},
 	} {
 		b.Run(peer.name, func(b *testing.B) {
-			addr, work := "localhost:"+port(freeAddr(b)), b.TempDir()
+			addr, work := "localhost:"+port(dialtest.FreeAddr(b)), b.TempDir()
 			cmd := exec.Command(filepath.Join(bin, peer.argv[0]), append(peer.argv[1:], "-listen="+addr, "-workdir="+work)...)
 			cmd.Env = cleanEnv()
 			if err := cmd.Start(); err != nil {

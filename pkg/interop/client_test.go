@@ -26,11 +26,12 @@ import (
 
 	"gobuild/pkg/builderkey"
 	"gobuild/pkg/coordinator"
+	"gobuild/pkg/netdial/dialtest"
 )
 
 // Upstream's client drives our buildlet over plain HTTP.
 func TestUpstreamClientDirect(t *testing.T) {
-	addr, work := freeAddr(t), t.TempDir()
+	addr, work := dialtest.FreeAddr(t), t.TempDir()
 	p := start(t, nil, "gobuild", "buildlet", "-listen="+addr, "-workdir="+work)
 	p.await("listening")
 	c := upstream.NewClient(addr, upstream.NoKeyPair)
@@ -40,7 +41,7 @@ func TestUpstreamClientDirect(t *testing.T) {
 
 // The same with the password and the certificate of a cloud instance.
 func TestUpstreamClientWithKeyPair(t *testing.T) {
-	addr, work := freeAddr(t), t.TempDir()
+	addr, work := dialtest.FreeAddr(t), t.TempDir()
 	kp, err := upstream.NewKeyPair()
 	if err != nil {
 		t.Fatal(err)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"gobuild/pkg/api"
+	"gobuild/pkg/netdial/dialtest"
 )
 
 const (
@@ -65,7 +66,7 @@ func TestUpstreamBuildlet(t *testing.T) {
 	addr, env := devFarm(t)
 	work := t.TempDir()
 	p := start(t, nil, "buildlet", "-coordinator="+addr, "-reverse-type="+hostType, "-hostname=board",
-		"-workdir="+work, "-health-addr="+freeAddr(t), "-halt=false", "-reboot=false")
+		"-workdir="+work, "-health-addr="+dialtest.FreeAddr(t), "-halt=false", "-reboot=false")
 	p.await("reverse dialing active")
 	if h := idle(t, env, "board"); h.Version != "29" || h.Program != "" || h.HostType != hostType {
 		t.Errorf("in the pool: %+v", h)
@@ -236,7 +237,7 @@ func TestUpstreamBuildletRefused(t *testing.T) {
 		"host-linux-amd46": "is it host-linux-amd64?",
 	} {
 		r := run(t, nil, "", "buildlet", "-coordinator="+addr, "-reverse-type="+hostType, "-hostname=board",
-			"-workdir="+t.TempDir(), "-health-addr="+freeAddr(t), "-halt=false")
+			"-workdir="+t.TempDir(), "-health-addr="+dialtest.FreeAddr(t), "-halt=false")
 		if r.code != 1 || !strings.Contains(r.stderr, want) {
 			t.Errorf("%s: exit code %d, %s", hostType, r.code, r.stderr)
 		}
@@ -253,7 +254,7 @@ func TestUpstreamBuildletRefused(t *testing.T) {
 	p.await("serving")
 	addr = regexp.MustCompile(`url=https://(\S+)`).FindStringSubmatch(p.text())[1]
 	r := run(t, nil, "", "buildlet", "-coordinator="+addr, "-reverse-type="+hostType, "-hostname=board",
-		"-workdir="+t.TempDir(), "-health-addr="+freeAddr(t), "-halt=false")
+		"-workdir="+t.TempDir(), "-health-addr="+dialtest.FreeAddr(t), "-halt=false")
 	if r.code != 1 || !strings.Contains(r.stderr, "412") || !strings.Contains(r.stderr, "invalid build key") {
 		t.Errorf("wrong key: exit code %d, %s", r.code, r.stderr)
 	}

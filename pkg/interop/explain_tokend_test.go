@@ -21,6 +21,8 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"gobuild/pkg/netdial/dialtest"
 )
 
 // minted is a handler that answers as the token server does (LUCI protocol,
@@ -263,12 +265,12 @@ func TestExplainNetwork(t *testing.T) {
 		env           []string
 		want          string
 	}{
-		{"refused", freeAddr(t), nil, "connection-refused"},
+		{"refused", dialtest.FreeAddr(t), nil, "connection-refused"},
 		{"unknown host", "nosuch.invalid", nil, "dns"},
 		{"unknown authority", secure.Listener.Addr().String(), nil, "tls-authority"},
 		{"expired", expired.Listener.Addr().String(), nil, "tls-expired"},
 		{"plain", plain.Listener.Addr().String(), nil, "tls-plain"},
-		{"proxy down", "nosuch.invalid", []string{"HTTPS_PROXY=http://" + freeAddr(t)}, "proxy-unreachable"},
+		{"proxy down", "nosuch.invalid", []string{"HTTPS_PROXY=http://" + dialtest.FreeAddr(t)}, "proxy-unreachable"},
 		{"proxy login", "nosuch.invalid", []string{"HTTPS_PROXY=" + proxy(t, 407, "")}, "proxy-login"},
 		{"proxy forbids", "nosuch.invalid", []string{"HTTPS_PROXY=" + proxy(t, 403, "")}, "proxy-refuses"},
 		{"other name", "nosuch.invalid", []string{"HTTPS_PROXY=" + proxy(t, 200, secure.Listener.Addr().String())}, "tls-name"},

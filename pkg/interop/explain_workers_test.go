@@ -20,6 +20,7 @@ import (
 	"testing"
 
 	"gobuild/pkg/doctor"
+	"gobuild/pkg/netdial/dialtest"
 )
 
 // writeFile writes a file into a new directory and returns its name.
@@ -59,7 +60,7 @@ func TestExplainBootstrapswarm(t *testing.T) {
 		{name: "unreadable token", nobody: true, env: []string{"LUCI_MACHINE_TOKEN=" + writeFile(t, "token.json", "", 0)}, want: []string{"bootstrap-token-unreadable"}},
 		{name: "no JSON", env: []string{"LUCI_MACHINE_TOKEN=" + writeFile(t, "token.json", "x", 0o644)}, want: []string{"bootstrap-token-bad"}},
 		{name: "no token in it", env: []string{"LUCI_MACHINE_TOKEN=" + writeFile(t, "token.json", "{}", 0o644)}, want: []string{"bootstrap-token-bad"}},
-		{name: "nobody there", args: []string{"-hostname", "x", "-swarming", freeAddr(t)}, want: []string{"connection-refused"}},
+		{name: "nobody there", args: []string{"-hostname", "x", "-swarming", dialtest.FreeAddr(t)}, want: []string{"connection-refused"}},
 		{name: "untrusted", server: answer(200, nil, ""), env: []string{"SSL_CERT_FILE=/nonexistent", "SSL_CERT_DIR=/nonexistent"}, want: []string{"tls-authority"}},
 		{name: "bad token", server: answer(401, nil, "bad machine token\n"), want: []string{"bootstrap-bad-token"}},
 		{name: "other bot", server: denied(wrongBot), want: []string{"bootstrap-wrong-bot"}},
@@ -100,7 +101,7 @@ func TestExplainBootstrapswarm(t *testing.T) {
 }
 
 func TestExplainBuildletStart(t *testing.T) {
-	refused, taken := freeAddr(t), func() string {
+	refused, taken := dialtest.FreeAddr(t), func() string {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
@@ -270,7 +271,7 @@ func TestExplainStage0(t *testing.T) {
 		mustExplain(t, log, "stage0-unknown-env")
 		return
 	}
-	mustExplain(t, failing{env: []string{"HTTP_PROXY=http://" + freeAddr(t)}, name: "stage0", args: []string{"-network-wait", "1ms"}}.output(t), "stage0-no-network")
+	mustExplain(t, failing{env: []string{"HTTP_PROXY=http://" + dialtest.FreeAddr(t)}, name: "stage0", args: []string{"-network-wait", "1ms"}}.output(t), "stage0-no-network")
 
 	// The server is the proxy, too, that answers for the network.
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -305,6 +306,6 @@ func TestExplainStage0(t *testing.T) {
 			mustExplain(t, failing{env: env, name: "stage0"}.output(t), want)
 		})
 	}
-	env := []string{"HTTP_PROXY=" + srv.URL, "META_BUILDLET_BINARY_URL=http://" + freeAddr(t) + "/x"}
+	env := []string{"HTTP_PROXY=" + srv.URL, "META_BUILDLET_BINARY_URL=http://" + dialtest.FreeAddr(t) + "/x"}
 	mustExplain(t, failing{env: env, name: "stage0"}.output(t), "connection-refused")
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"gobuild/pkg/api"
+	"gobuild/pkg/netdial/dialtest"
 )
 
 // Upstream's buildlet works under our run-bot: its state is told from its log,
@@ -84,7 +85,7 @@ func TestRunBotUpdates(t *testing.T) {
 	}
 	must("release", "keygen", "--no-password", path("release.key"))
 	publish("1.0.1", program)
-	addr := freeAddr(t)
+	addr := dialtest.FreeAddr(t)
 	env = append(env, "GOBUILD_COORDINATOR=https://"+addr)
 	start(t, env, "gobuild", "coordinator", "--dev", "--listen="+addr, "--dl="+path("dl")).await("serving")
 	p := start(t, env, "gobuild", "run-bot", "--dev", "--host-type="+hostType, "--hostname=board", "--coordinator="+addr,

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"gobuild/pkg/netdial/dialtest"
 )
 
 const (
@@ -35,7 +37,7 @@ func BenchmarkIdleMemory(b *testing.B) {
 	}
 	addr, env := devFarm(b)
 	upstream := start(b, nil, "buildlet", "-coordinator="+addr, "-reverse-type="+hostType, "-hostname=upstream",
-		"-workdir="+b.TempDir(), "-health-addr="+freeAddr(b), "-halt=false", "-reboot=false")
+		"-workdir="+b.TempDir(), "-health-addr="+dialtest.FreeAddr(b), "-halt=false", "-reboot=false")
 	// An absolute path stays as it is behind the directory of programs.
 	program, err := filepath.Rel(bin, released)
 	if err != nil {

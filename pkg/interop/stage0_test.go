@@ -29,6 +29,7 @@ import (
 
 	"gobuild/pkg/api"
 	"gobuild/pkg/buildconfig"
+	"gobuild/pkg/netdial/dialtest"
 )
 
 const farmer = "farmer.golang.org"
@@ -253,7 +254,7 @@ func TestStage0StartsUpstreamBuildlet(t *testing.T) {
 	defer bucket.Close()
 	dir, work := t.TempDir(), t.TempDir()
 	p := start(t, append(env, "META_BUILDLET_BINARY_URL="+bucket.URL+"/buildlet"), "gobuild", "stage0", "--dir="+dir, "--register-within=2s", "--",
-		"--coordinator="+addr, "--reverse-type="+hostType, "--hostname=board", "--workdir="+work, "--health-addr="+freeAddr(t), "--halt=false", "--reboot=false")
+		"--coordinator="+addr, "--reverse-type="+hostType, "--hostname=board", "--workdir="+work, "--health-addr="+dialtest.FreeAddr(t), "--halt=false", "--reboot=false")
 	if h := idle(t, env, "board"); h.Version != "29" || h.Program != "" {
 		t.Errorf("in the pool: %+v", h)
 	}

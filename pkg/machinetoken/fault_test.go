@@ -17,6 +17,7 @@ import (
 
 	"gobuild/pkg/hint"
 	"gobuild/pkg/machinetoken/tokenpb"
+	"gobuild/pkg/netdial/dialtest"
 )
 
 // plain answers with a status and text, without a pRPC code.
@@ -257,8 +258,7 @@ func TestPlainHTTP(t *testing.T) {
 // Faults of the way to a server.
 func TestNetworkFaults(t *testing.T) {
 	f := newFarm(t)
-	refused := httptest.NewServer(nil)
-	refused.Close()
+	refused := dialtest.FreeAddr(t)
 	for _, tt := range []struct {
 		name     string
 		edit     func(d *Daemon)
@@ -267,9 +267,9 @@ func TestNetworkFaults(t *testing.T) {
 		advises  string
 	}{
 		{"no such name", func(d *Daemon) { d.Backend = "nosuch.invalid" }, 0, "dial nosuch.invalid:443: ", ""},
-		{"nothing listens", func(d *Daemon) { d.Backend = strings.TrimPrefix(refused.URL, "http://") }, 0, "refused", ""},
+		{"nothing listens", func(d *Daemon) { d.Backend = refused }, 0, "refused", ""},
 		{"nothing listens, TLS", func(d *Daemon) {
-			d.Backend = "LOCALHOST" + strings.TrimPrefix(refused.URL, "http://127.0.0.1")
+			d.Backend = "LOCALHOST" + strings.TrimPrefix(refused, "127.0.0.1")
 		}, 0, "refused", "is the token server running"},
 		{"unknown CA", func(d *Daemon) { d.Roots = nil }, 1, "certificate signed by unknown authority", "--ca-file"},
 		{"another name", func(d *Daemon) { d.Backend = strings.Replace(f.backend, "LOCALHOST", "[::ffff:127.0.0.1]", 1) }, 1, "doesn't contain any IP SANs", ""},

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"gobuild/pkg/hint"
+	"gobuild/pkg/netdial/dialtest"
 )
 
 // serve starts a TLS server and returns its address and the file with its CA.
@@ -71,11 +72,7 @@ func TestDialErrorsSayWhatToDo(t *testing.T) {
 	}
 	plain := httptest.NewServer(http.NotFoundHandler())
 	defer plain.Close()
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	free.Close()
+	free := dialtest.FreeAddr(t)
 	for _, tt := range []struct {
 		name       string
 		dialer     Dialer
@@ -85,7 +82,7 @@ func TestDialErrorsSayWhatToDo(t *testing.T) {
 		{"not trusted", Dialer{}, addr, "certificate", "--ca-file"},
 		{"another name", Dialer{Roots: roots}, "localhost:" + port, "certificate", "another name"},
 		{"no TLS", Dialer{}, plain.Listener.Addr().String(), "TLS handshake", "does not speak TLS"},
-		{"refused", Dialer{}, free.Addr().String(), "refused", "nothing listens"},
+		{"refused", Dialer{}, free, "refused", "nothing listens"},
 		{"no port", Dialer{}, "localhost", "bad address", "HOST:PORT"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

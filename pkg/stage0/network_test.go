@@ -9,18 +9,14 @@ import (
 	"time"
 
 	"gobuild/pkg/hint"
+	"gobuild/pkg/netdial/dialtest"
 )
 
 func TestAwaitNetwork(t *testing.T) {
 	// A port that nobody listens on yet.
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := ln.Addr().String()
-	ln.Close()
+	addr := dialtest.FreeAddr(t)
 	probe := "http://" + addr + "/netcheck"
-	err = AwaitNetwork(t.Context(), nil, probe, 1500*time.Millisecond, logTo(t))
+	err := AwaitNetwork(t.Context(), nil, probe, 1500*time.Millisecond, logTo(t))
 	if err == nil || !strings.Contains(err.Error(), probe) || hint.Of(err) == "" {
 		t.Fatalf("nobody there: %v", err)
 	}

@@ -231,6 +231,7 @@ func TestSelfUpdate(t *testing.T) {
 	if st.Starts != 1 || st.LastEnd != "" || !st.Up() {
 		t.Errorf("the update was taken for a restart: %+v", st)
 	}
+	r.begun(2)
 	if pids := r.numbers("starts"); len(pids) != 2 || pids[0] != pids[1] {
 		t.Errorf("processes %v, want one twice", pids)
 	}
@@ -240,7 +241,7 @@ func TestSelfUpdate(t *testing.T) {
 func TestTrouble(t *testing.T) {
 	o := pythonOptions(t)
 	notices := filepath.Join(t.TempDir(), "notices")
-	o.Notices = supervise.Notices{Command: `echo "$GOBUILD_EVENT $GOBUILD_WHY" >>` + notices, After: 300 * time.Millisecond}
+	o.Notices = supervise.Notices{Command: `echo "$GOBUILD_EVENT $GOBUILD_WHY" >>` + notices, After: 5 * time.Second}
 	r := run(t, o, "noauth")
 	r.await("not let in", func(st supervise.Status) bool { return strings.Contains(st.Trouble, "HTTP status 401") })
 	r.await("the owner was told", func(supervise.Status) bool {
