@@ -55,7 +55,8 @@ that (a value @FILE names a file).
 
 Whoever reaches a buildlet runs commands as its user: run it as one that owns
 nothing else. Started as root with --user, it reads the builder key first and
-becomes that user then, for whom the key's file need not be readable.`,
+becomes that user then, who must not be able to read the key's file. To reboot or
+power off the machine it asks sudo, as any user does.`,
 		Example: `  gobuild buildlet --dev --reverse-type=host-linux-amd64-localdev
   gobuild buildlet -coordinator=farm.example:443 -reverse-type=host-linux-riscv64 -workdir=/data/work
   gobuild buildlet -listen=localhost:5936`,
@@ -192,6 +193,11 @@ func (a *app) reverse(f buildletFlags) (*buildlet.Reverse, error) {
 				log.Warn(warning)
 			}
 			log.Info("builder key", "file", found.File, "fingerprint", found.Fingerprint())
+			if who, err := account.LookUp(f.user); f.user != "" && err == nil {
+				if why, ok := who.Reads(found.File); ok {
+					log.Warn("what is built can read the builder key", "user", who.Name, "why", why, "hint", "chown root "+found.File+"; chmod 600 "+found.File)
+				}
+			}
 			return found.Key, nil
 		},
 	}, nil
@@ -203,6 +209,9 @@ func (a *app) becomeUser(f *buildletFlags, r *buildlet.Reverse) error {
 	who, err := account.LookUp(f.user)
 	if err != nil {
 		return fmt.Errorf("--user %s: %w", f.user, err)
+	}
+	if who.UID == 0 {
+		return hint.With(fmt.Errorf("user %s is root, and so would be all that is sent", f.user), "name a user of its own that owns nothing else, such as gobuild")
 	}
 	if r != nil {
 		key, err := r.Key()
@@ -222,18 +231,7 @@ func (a *app) becomeUser(f *buildletFlags, r *buildlet.Reverse) error {
 		return err
 	}
 	a.logger().Info("this process is another user's now", "user", who.Name)
-	if f.supervised {
-		return nil // the supervisor has seen to the environment
-	}
-	env := who.Environ(os.Environ())
-	os.Clearenv()
-	for _, entry := range env {
-		name, value, _ := strings.Cut(entry, "=")
-		if err := os.Setenv(name, value); err != nil {
-			return err
-		}
-	}
-	return nil
+	return buildlet.TakeEnv(who.Environ(os.Environ()))
 }
 
 // workerKey reads the builder key of a worker.

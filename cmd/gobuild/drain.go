@@ -268,8 +268,8 @@ func (a *app) workerDir(ctx context.Context, workDir string) (string, error) {
 		dirs = []string{farmbot.StateDir(workDir), swarmbot.StateDir(workDir)}
 	} else {
 		bases := []string{machineState()}
-		if base, err := a.stateHome(); err == nil {
-			bases = append(bases, base)
+		if own, err := a.stateHome(); err == nil && own != bases[0] {
+			bases = append(bases, own)
 		}
 		for _, base := range bases {
 			found, _ := filepath.Glob(filepath.Join(base, "run-bot-*"))
@@ -283,7 +283,7 @@ func (a *app) workerDir(ctx context.Context, workDir string) (string, error) {
 	}
 	var there, running []string
 	for _, dir := range dirs {
-		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		if _, err := os.ReadDir(dir); err != nil { // it is not there, or is another user's
 			continue
 		}
 		there = append(there, dir)

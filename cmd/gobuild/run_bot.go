@@ -151,7 +151,7 @@ func (a *app) runBot(ctx context.Context, f *runBotFlags) error {
 	o.CAFile = a.caFile
 	o.Backoff.Rest = supervise.DefaultBackoff.Rest
 	o.Getenv, o.Environ = a.getenv, os.Environ()
-	if o.Output, o.Log, err = a.logTo(&f.farm); err != nil {
+	if o.Output, o.Log, err = a.logTo(&f.farm, ""); err != nil {
 		return err
 	}
 	bot, err := swarmbot.New(*o)

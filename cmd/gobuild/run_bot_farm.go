@@ -21,6 +21,7 @@ import (
 	"github.com/spf13/pflag"
 	"gopkg.in/natefinch/lumberjack.v2"
 
+	"gobuild/pkg/account"
 	"gobuild/pkg/builderkey"
 	"gobuild/pkg/coordinator"
 	"gobuild/pkg/farmbot"
@@ -70,11 +71,11 @@ counted while there is work, and all but the buildlet are killed if they are too
 many; on Linux the kernel has a limit besides, by a control group or
 RLIMIT_NPROC.
 
-Started as root with --user, the buildlet becomes that user once it has read the
-builder key. What is built can neither read the key then, nor give orders to
+Started as root with --user, the buildlet, also one that was fetched, is root's
+until it has read the builder key, and becomes that user then. What is built can neither read the key then, nor give orders to
 run-bot, nor change the programs that run. The work directory is the machine's
-unless --workdir names another, such as /var/lib/gobuild/run-bot-TYPE, and what
-lies above it has to be root's. Upstream's buildlet cannot do that, nor can
+unless --workdir names another, such as /var/lib/gobuild/run-bot-TYPE. It, the
+directories above it, and the files that run-bot is given have to be root's. Upstream's buildlet cannot do that, nor can
 Windows and Plan 9. Without --user, builds run as the user of run-bot.
 
 Gobuild drain, pause and resume say when it works. A run-bot that was drained
@@ -154,10 +155,22 @@ func (f *farmFlags) forFarm(certFile string) (bool, error) {
 	return f.hostType != "", nil
 }
 
-// logTo returns where run-bot's log goes.
-func (a *app) logTo(f *farmFlags) (io.Writer, *slog.Logger, error) {
+// logTo returns where run-bot's log goes, which is not the user's to lead
+// elsewhere.
+func (a *app) logTo(f *farmFlags, user string) (io.Writer, *slog.Logger, error) {
 	if f.logFile == "" {
 		return a.stderr, a.logger(), nil
+	}
+	if who, err := account.LookUp(user); user != "" && err == nil {
+		// Old ones are made beside it.
+		for _, file := range []string{f.logFile, filepath.Dir(f.logFile)} {
+			if err := makeAbsolute(&file); err != nil {
+				return nil, nil, err
+			}
+			if err := farmbot.CheckTrusted(who, file); err != nil {
+				return nil, nil, fmt.Errorf("--log-file: %w", err)
+			}
+		}
 	}
 	if f.logMaxSize <= 0 || f.logKeep < 0 {
 		return nil, nil, usageErrorf("--log-max-size %d, --log-keep %d: more than nothing", f.logMaxSize, f.logKeep)
@@ -211,7 +224,7 @@ func (a *app) farmOptions(f *runBotFlags) (farmbot.Options, error) {
 		return o, usageErrorf("--max-processes, --update-every, --no-output-limit and --register-within are not less than nothing")
 	}
 	var err error
-	if o.Output, o.Log, err = a.logTo(t); err != nil {
+	if o.Output, o.Log, err = a.logTo(t, o.User); err != nil {
 		return o, err
 	}
 	if o.User == "" && os.Geteuid() == 0 {
@@ -260,6 +273,14 @@ func (a *app) farmOptions(f *runBotFlags) (farmbot.Options, error) {
 	if o.Args, err = a.buildletArgs(t, o); err != nil {
 		return o, err
 	}
+	if o.User != "" {
+		if o.Trusted, err = a.trusted(t); err != nil {
+			return o, err
+		}
+		if t.allowUnsigned {
+			return o, usageErrorf("--allow-unsigned with --user: root would start what nobody has signed")
+		}
+	}
 	if t.updateURL != "" {
 		if o.Update, err = a.updater(o, t); err != nil {
 			return o, err
@@ -267,6 +288,27 @@ func (a *app) farmOptions(f *runBotFlags) (farmbot.Options, error) {
 	}
 	o.Notices.HTTP = nil
 	return o, nil
+}
+
+// trusted are the files by which run-bot goes, besides those that farmbot knows.
+func (a *app) trusted(t *farmFlags) ([]string, error) {
+	config, _, err := a.readConfig()
+	if err != nil {
+		return nil, err
+	}
+	files := append([]string{config, a.caFile}, t.envFiles...)
+	for _, key := range t.releaseKeys {
+		if !isReleaseKey(key) {
+			files = append(files, key)
+		}
+	}
+	files = slices.DeleteFunc(files, func(file string) bool { return file == "" || file == os.DevNull })
+	for i := range files {
+		if err := makeAbsolute(&files[i]); err != nil {
+			return nil, err
+		}
+	}
+	return files, nil
 }
 
 // buildletArgs are the arguments for the buildlet besides those that its

@@ -8,6 +8,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -111,8 +112,11 @@ refused ls ` + f.realFarm.dir + `/state
 refused touch ` + f.realFarm.dir + `/any
 refused mv ` + f.realFarm.dir + `/work ` + f.realFarm.dir + `/other
 refused touch ` + f.program + `
+refused flock -n ` + f.realFarm.dir + `/lock true
+echo "session=$(cut -d' ' -f6 /proc/$PPID/stat)"
 refused ` + f.program + ` pause --for 1h --workdir ` + f.realFarm.dir + `
 echo "$GOCACHE $TMPDIR" | tr ' ' '\n' | while read d; do mkdir -p "$d" && echo x >"$d/probe" || echo "FAULT: $d"; done
+chmod 000 "$WORKDIR"; chmod 755 "$WORKDIR"
 mkdir -p readonly/deep && echo x >readonly/deep/file && chmod 555 readonly/deep readonly
 echo finished`
 	s, done := f.begin(script, &out)
@@ -126,6 +130,9 @@ echo finished`
 	if want := fmt.Sprintf("user=%s home=%s uid=%d/%[3]d\nkept=GOBUILD_EXEC_ID\n", f.who.Name, f.who.Home, f.who.UID); !strings.HasPrefix(text, want) {
 		t.Errorf("the build ran as\n%s\nwant\n%s", text, want)
 	}
+	if strings.Contains(text, "session="+sessionOf(t, f.bot.cmd.Process.Pid)+"\n") {
+		t.Error("the build is in the session of run-bot, and has its terminal")
+	}
 	if err := f.client.Destroy(t.Context(), s.Instance().ID); err != nil {
 		t.Error(err)
 	}
@@ -133,6 +140,9 @@ echo finished`
 
 	// It survives kills, of either half.
 	if err := syscall.Kill(f.buildletPid(), syscall.SIGKILL); err != nil {
+		t.Error(err)
+	}
+	if err := os.Chmod(filepath.Join(f.realFarm.dir, "work"), 0); err != nil {
 		t.Error(err)
 	}
 	f.await("another buildlet", func() bool { pid := f.buildletPid(); return pid != 0 && pid != buildlet })
@@ -165,9 +175,21 @@ echo finished`
 	}
 }
 
+// sessionOf returns the number of the session of a process.
+func sessionOf(t *testing.T, pid int) string {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	fields := strings.Fields(string(text))
+	if err != nil || len(fields) < 6 {
+		t.Fatalf("%v: %q", err, text)
+	}
+	return fields[5]
+}
+
 // Run-bot does not start where privileges would not be apart, and says why.
 func TestFarmApartRefused(t *testing.T) {
 	f := newApartFarm(t)
+	f.openCoordinator() // for its certificate
 	other, err := user.Lookup("daemon")
 	if err != nil {
 		t.Skip(err)
@@ -192,6 +214,13 @@ func TestFarmApartRefused(t *testing.T) {
 	theirs := mkdir("theirs", 0o755, int(f.who.UID))
 	theirProgram := filepath.Join(theirs, "gobuild")
 	copyProgram(t, theirProgram)
+	theirFile := filepath.Join(theirs, "file")
+	kept := mkdir("kept", 0o755, 0)
+	mkdir("kept/state", 0o700, int(f.who.UID))
+	if err := errors.Join(os.WriteFile(theirFile, nil, 0o644), os.Symlink(theirProgram, filepath.Join(f.dir, "link")),
+		os.Symlink(f.dir, filepath.Join(theirs, "link")), os.WriteFile(filepath.Join(kept, "lock"), nil, 0o644)); err != nil {
+		t.Fatal(err)
+	}
 	for _, tt := range []struct {
 		name    string
 		program string
@@ -208,13 +237,32 @@ func TestFarmApartRefused(t *testing.T) {
 		{name: "work directory of that user", args: []string{"--workdir", filepath.Join(theirs, "bot")}, want: "can change what lies in .*theirs"},
 		{name: "work directory of everybody", args: []string{"--workdir", filepath.Join(mkdir("shared", 0o777, daemon), "bot")}, want: "can change what lies in .*shared"},
 		{name: "closed work directory", args: []string{"--workdir", filepath.Join(mkdir("closed", 0o700, 0), "bot")}, want: "cannot get at the work directory .*: .*closed is closed"},
-		{name: "program of that user", program: theirProgram, want: "can change .*theirs/gobuild, which root starts"},
-		{name: "buildlet of that user", args: []string{"--buildlet", theirProgram}, want: "can change .*theirs/gobuild, which root starts"},
+		{name: "program of that user", program: theirProgram, want: "can change .*theirs, and so .*theirs/gobuild, by which root goes"},
+		{name: "buildlet of that user", args: []string{"--buildlet", theirProgram}, want: "can change .*theirs, and so .*theirs/gobuild"},
+		{name: "buildlet by a link", args: []string{"--buildlet", filepath.Join(f.dir, "link")}, want: "can change .*theirs, and so .*/link"},
+		{name: "work directory by a link", args: []string{"--workdir", filepath.Join(theirs, "link", "new")}, want: "can change what lies in .*theirs, where"},
+		{name: "state of that user", args: []string{"--workdir", kept}, want: "can change .*kept/state, or has made it"},
+		{name: "configuration of that user", args: []string{"--config", theirFile}, want: "and so .*theirs/file, by which root goes"},
+		{name: "variables of that user", args: []string{"--env-file", theirFile}, want: "and so .*theirs/file, by which root goes"},
+		{name: "CA of that user", args: []string{"--ca-file", "CA"}, want: "and so .*theirs/ca.pem, by which root goes"},
+		{name: "log beside that user's", args: []string{"--log-file", filepath.Join(theirs, "log")}, want: "and so .*theirs/log, by which root goes"},
+		{name: "log in a directory of everybody", args: []string{"--log-file", filepath.Join(mkdir("sticky", 0o777|os.ModeSticky, 0), "log")}, want: "can change .*sticky, and so"},
+		{name: "unsigned", args: []string{"--update-url", "auto", "--allow-unsigned"}, want: "root would start what nobody has signed"},
 		{name: "not root", as: &f.who, want: "only root can start a buildlet that becomes another user"},
 		{name: "key that goes", env: "GO_BUILD_KEY_DELETE_AFTER_READ=1", args: []string{"--user", ""}, want: "would find its key the first time only"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			program := f.program
+			if i := slices.Index(tt.args, "CA"); i >= 0 {
+				tt.args[i] = filepath.Join(theirs, "ca.pem")
+				text, err := os.ReadFile(f.ca)
+				if err == nil {
+					err = os.WriteFile(tt.args[i], text, 0o644)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
 			if tt.program != "" {
 				program = tt.program
 			}
@@ -230,6 +278,11 @@ func TestFarmApartRefused(t *testing.T) {
 			out, err := cmd.CombinedOutput()
 			if err == nil || !regexp.MustCompile(tt.want).Match(out) {
 				t.Errorf("run-bot ended with %v and said\n%s\nwant %q", err, out, tt.want)
+			}
+			for _, file := range []string{filepath.Join(theirs, "bot"), filepath.Join(theirs, "log"), filepath.Join(f.dir, "new")} {
+				if _, err := os.Lstat(file); err == nil {
+					t.Errorf("it has made %s first", file)
+				}
 			}
 		})
 	}

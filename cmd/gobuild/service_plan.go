@@ -321,7 +321,7 @@ func (b *serviceBuilder) runBot(s *unit.Service, f serviceFlags, extra []string)
 			return hint.With(usageErrorf("--apart is for the worker of a farm"), "a bot is kept apart from the key of its certificate by a service of its own: --for tokend")
 		}
 		s.User, s.Builder = "", s.User
-		extra = append([]string{"--user=" + s.Builder}, extra...)
+		extra = append([]string{"--user=" + s.Builder, "--env=HOME=" + unit.BuildHome(b.system, s.Name)}, extra...)
 	}
 	if f.stopWait != swarmbot.DefaultStopWait {
 		extra = append([]string{"--stop-wait=" + f.stopWait.String()}, extra...)

@@ -53,19 +53,45 @@ func LookUp(name string) (Account, error) {
 	return a, err
 }
 
+// ownNames are variables that are of this process's user.
+var ownNames = []string{"HOME", "USER", "LOGNAME", "MAIL", "PWD", "OLDPWD", "TMPDIR", "KRB5CCNAME"}
+
 // Environ returns the environment of a program of this user: own, this
-// process's, without what is of its user or a setting of gobuild's, which such
-// a program gets as an argument.
+// process's, without what is of its user or lies in its home directory, and
+// without settings of gobuild's, which such a program gets as arguments.
 func (a Account) Environ(own []string) []string {
 	env := []string{"HOME=" + a.Home, "USER=" + a.Name, "LOGNAME=" + a.Name}
+	home := ""
 	for _, entry := range own {
-		name, _, _ := strings.Cut(entry, "=")
+		if dir, ok := strings.CutPrefix(entry, "HOME="); ok && len(dir) > 1 {
+			home = strings.TrimRight(dir, "/")
+		}
+	}
+	for _, entry := range own {
+		name, value, _ := strings.Cut(entry, "=")
 		switch {
-		case name == "HOME", name == "USER", name == "LOGNAME", name == "MAIL", name == "PWD", name == "OLDPWD":
-		case strings.HasPrefix(name, "SUDO_"), strings.HasPrefix(name, "XDG_"), strings.HasPrefix(name, "GOBUILD_"):
+		case slices.Contains(ownNames, name):
+		case strings.HasPrefix(name, "SUDO_"), strings.HasPrefix(name, "XDG_"), strings.HasPrefix(name, "GOBUILD_"),
+			strings.HasPrefix(name, "SSH_"), strings.HasPrefix(name, "DBUS_"):
+		case home != "" && name != "PATH" && (value == home || strings.HasPrefix(value, home+"/")):
 		default:
 			env = append(env, entry)
 		}
 	}
 	return env
+}
+
+// mighty are groups whose members are root by another way.
+var mighty = []string{"root", "wheel", "sudo", "admin", "docker", "lxd", "libvirt", "disk", "kmem", "shadow"}
+
+// Mighty returns the names of those of the user's groups that make it as good as
+// root, by custom.
+func (a Account) Mighty() []string {
+	var names []string
+	for _, id := range a.Groups {
+		if g, err := user.LookupGroupId(strconv.FormatUint(uint64(id), 10)); err == nil && slices.Contains(mighty, g.Name) {
+			names = append(names, g.Name)
+		}
+	}
+	return names
 }

@@ -24,6 +24,9 @@ func (Account) Closed(string) string { return "" }
 // Replaces returns "" here.
 func (Account) Replaces(string) string { return "" }
 
+// Changes returns "" here.
+func (Account) Changes(string) string { return "" }
+
 // Reads reports false here.
 func (Account) Reads(string) (string, bool) { return "", false }
 

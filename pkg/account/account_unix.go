@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 
 	"gobuild/pkg/hint"
@@ -17,7 +18,8 @@ import (
 const supported = true
 
 // Run has cmd, not yet started, run as this user, for which this process has to
-// be root.
+// be root. A terminal that it shares with this process it could type into: it is
+// to have a session of its own.
 func (a Account) Run(cmd *exec.Cmd) {
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
@@ -58,17 +60,64 @@ func (a Account) Closed(file string) string {
 	return ""
 }
 
-// Replaces returns the first directory on the way to a file in which this user
-// could put something else in place of what leads there, or "".
+// maxLinks bounds the links on the way to a file, as kernels do.
+const maxLinks = 40
+
+// Replaces returns the first directory on the way to a file, and on that of the
+// links there, in which this user could put something else in place of what
+// leads to it, or "". Whether the file itself can be changed is for Changes.
 func (a Account) Replaces(file string) string {
-	for dir := range above(file) {
+	names := func(path string) []string { return strings.Split(filepath.Clean(path), "/") }
+	dir, rest := "/", names(file)
+	for links := 0; len(rest) > 0; {
+		name := rest[0]
+		rest = rest[1:]
+		switch name {
+		case "", ".":
+			continue
+		case "..":
+			dir = filepath.Dir(dir)
+			continue
+		}
 		info, err := os.Stat(dir)
 		if err != nil {
 			return ""
 		}
-		if a.Owns(info) || a.May(info, 2) && info.Mode()&fs.ModeSticky == 0 {
+		writes := a.May(info, 2)
+		if a.Owns(info) || writes && info.Mode()&fs.ModeSticky == 0 {
 			return dir
 		}
+		entry := filepath.Join(dir, name)
+		at, err := os.Lstat(entry)
+		switch {
+		case err != nil && writes, err == nil && writes && a.Owns(at):
+			return dir // it can be made there, or is that user's to remove
+		case err != nil:
+			return ""
+		case at.Mode()&fs.ModeSymlink == 0:
+			dir = entry
+			continue
+		}
+		target, err := os.Readlink(entry)
+		if links++; err != nil || links > maxLinks {
+			return ""
+		}
+		if filepath.IsAbs(target) {
+			dir = "/"
+		}
+		rest = append(names(target), rest...)
+	}
+	return ""
+}
+
+// Changes reports what lets this user change what is found at a file: a
+// directory on the way, or the file itself; or "".
+func (a Account) Changes(file string) string {
+	if dir := a.Replaces(file); dir != "" {
+		return dir
+	}
+	if info, err := os.Stat(file); err == nil && (a.Owns(info) || a.May(info, 2)) {
+		return file
 	}
 	return ""
 }
@@ -135,5 +184,5 @@ func (a Account) Become() error {
 	if a.UID != 0 && syscall.Setuid(0) == nil {
 		return fmt.Errorf("become user %s: this process can become root again", a.Name)
 	}
-	return nil
+	return hideMemory()
 }

@@ -42,8 +42,8 @@ func TestLookUp(t *testing.T) {
 
 func TestEnviron(t *testing.T) {
 	a := Account{Name: "joe", Home: "/home/joe"}
-	got := a.Environ([]string{"PATH=/bin", "HOME=/root", "USER=root", "SUDO_USER=x", "XDG_CACHE_HOME=/root/.cache", "GOBUILD_KEY_FILE=/k", "HTTPS_PROXY=p", "MAIL=/m"})
-	want := []string{"HOME=/home/joe", "USER=joe", "LOGNAME=joe", "PATH=/bin", "HTTPS_PROXY=p"}
+	got := a.Environ([]string{"PATH=/root/bin:/bin", "HOME=/root", "GOPATH=/root/go", "SSH_AUTH_SOCK=/tmp/s", "X=/rooted", "USER=root", "SUDO_USER=x", "XDG_CACHE_HOME=/root/.cache", "GOBUILD_KEY_FILE=/k", "HTTPS_PROXY=p", "MAIL=/m"})
+	want := []string{"HOME=/home/joe", "USER=joe", "LOGNAME=joe", "PATH=/root/bin:/bin", "X=/rooted", "HTTPS_PROXY=p"}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
@@ -95,12 +95,71 @@ func TestRights(t *testing.T) {
 					}
 					replaces := a.Replaces(file)
 					can := tries(`mv "$1" "$1.old" && touch "$1"`, file) || dirOwner[0] == int(a.UID)
-					// Of a sticky directory, one's own file can be replaced.
-					if (replaces != "") != can && !(dirMode&os.ModeSticky != 0 && owner[0] == int(a.UID)) {
+					if (replaces != "") != can {
 						t.Errorf("%s: Replaces %q, but it works: %v", about(), replaces, can)
+					}
+					if changes := a.Changes(file); (changes != "") != (can || owner[0] == int(a.UID) || tries(`: >>"$1"`, file)) && passes {
+						t.Errorf("%s: Changes %q", about(), changes)
 					}
 				}
 			}
+		}
+	}
+}
+
+// Links on the way are followed, one by one.
+func TestReplacesByLinks(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can make what is another user's")
+	}
+	a := lookUp(t)
+	top := t.TempDir()
+	for dir := top; dir != os.TempDir(); dir = filepath.Dir(dir) {
+		if err := os.Chmod(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	at := func(name string) string { return filepath.Join(top, name) }
+	for _, dir := range []string{"roots/deep", "theirs/deep", "sticky"} {
+		if err := os.MkdirAll(at(dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	link := func(target, name string) {
+		t.Helper()
+		if err := os.Symlink(target, at(name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	link(at("roots"), "theirs/link")
+	link(at("roots"), "sticky/roots")
+	link(at("roots"), "sticky/theirs")
+	link("../theirs/link", "roots/round")
+	link("..", "roots/up")
+	link("circle", "circle")
+	err := errors.Join(os.Chown(at("theirs"), int(a.UID), 0), os.Chmod(at("sticky"), 0o777|os.ModeSticky), os.Lchown(at("sticky/theirs"), int(a.UID), 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for file, want := range map[string]string{
+		"roots/deep/file":        "",
+		"roots/none/file":        "",
+		"theirs/deep/file":       "theirs",
+		"theirs/link":            "theirs",
+		"theirs/link/deep/file":  "theirs",
+		"roots/round/deep/file":  "theirs",
+		"roots/up/roots/deep":    "",
+		"roots/up/theirs/deep":   "theirs",
+		"sticky/roots/deep/file": "",
+		"sticky/theirs/deep":     "sticky",
+		"sticky/none/file":       "sticky",
+		"circle/file":            "",
+	} {
+		if want != "" {
+			want = at(want)
+		}
+		if got := a.Replaces(at(file)); got != want {
+			t.Errorf("%s: %q, want %q", file, got, want)
 		}
 	}
 }

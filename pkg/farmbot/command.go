@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -32,6 +31,9 @@ func (b *Bot) prepare(ctx context.Context) (*exec.Cmd, error) {
 	b.run, b.update = run{}, ""
 	b.mu.Unlock()
 	b.changed()
+	if err := b.checkApart(); err != nil {
+		return nil, err
+	}
 	if err := b.awaitNetwork(ctx); err != nil {
 		return nil, err
 	}
@@ -53,7 +55,9 @@ func (b *Bot) prepare(ctx context.Context) (*exec.Cmd, error) {
 	}
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Dir = b.opts.Dir
-	cmd.Env = b.environ()
+	if cmd.Env, err = b.environ(); err != nil {
+		return nil, err
+	}
 	r := run{other: other, began: time.Now()}
 	if other {
 		cmd.Env = append(cmd.Env, b.upstreamEnv()...)
@@ -181,19 +185,11 @@ func (b *Bot) reach(ctx context.Context) error {
 // emptyWork removes what an earlier buildlet has left, its caches apart: what
 // a kill has cut short in them is found out when they are read.
 func (b *Bot) emptyWork() error {
-	root, err := os.OpenRoot(b.work)
-	if errors.Is(err, os.ErrNotExist) {
-		if err = os.MkdirAll(b.work, 0o755); err == nil {
-			root, err = os.OpenRoot(b.work)
-		}
-	}
+	root, err := b.openWork()
 	if err != nil {
 		return fmt.Errorf("work directory: %w", err)
 	}
 	defer root.Close()
-	if err := b.giveWork(root); err != nil {
-		return fmt.Errorf("work directory: %w", err)
-	}
 	names, err := list(root)
 	if err != nil {
 		return fmt.Errorf("work directory: %w", err)

@@ -73,6 +73,9 @@ type Options struct {
 	// has read the builder key. This process has to be root's: what is built
 	// can neither read the key nor give orders to it.
 	User string
+	// Trusted are files besides, by which this process goes: User must not be
+	// able to change them.
+	Trusted []string
 	// Update fetches the buildlet to run in place of Program and File; nil for
 	// none. It is asked before each start, and every UpdateEvery.
 	Update      Updater
@@ -158,21 +161,27 @@ func New(opts Options) (*Bot, error) {
 		work:  filepath.Join(opts.Dir, "work"),
 		state: StateDir(opts.Dir),
 	}
-	if err := errors.Join(b.lookUpUser(), b.ours()); err != nil {
-		return nil, err
+	for _, check := range []func() error{b.lookUpUser, b.ours, b.checkApart} {
+		if err := check(); err != nil {
+			return nil, err
+		}
 	}
 	for _, dir := range []string{opts.Dir, b.work} {
 		if err := b.makeDir(dir); err != nil {
 			return nil, hint.With(fmt.Errorf("work directory: %w", err), "let this user make it, or give another with --workdir")
 		}
 	}
-	if err := b.checkApart(); err != nil {
+	if err := b.checkOpen(); err != nil {
 		return nil, err
 	}
 	if err := control.MakeDir(b.state); err != nil {
 		return nil, err
 	}
-	release, err := supervise.Lock(filepath.Join(opts.Dir, "lock"))
+	lock := filepath.Join(opts.Dir, "lock")
+	release, err := supervise.Lock(lock)
+	if err == nil && b.user != nil {
+		err = os.Chmod(lock, 0o600) // who can read it can lock it
+	}
 	if err != nil {
 		return nil, err
 	}

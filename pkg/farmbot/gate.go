@@ -37,7 +37,11 @@ func (b *Bot) unfit() string {
 func (b *Bot) blind() []string {
 	_, disk := diskspace.Of(b.work)
 	_, _, mem := memory()
-	return blindGates(b.opts.MinFreeDisk, b.opts.MinFreeMemory, disk, mem)
+	texts := blindGates(b.opts.MinFreeDisk, b.opts.MinFreeMemory, disk, mem)
+	if b.user != nil && !seesOthers() {
+		texts = append(texts, "this process may not look at those of other users (CAP_SYS_PTRACE): what builds leave running is not found")
+	}
+	return texts
 }
 
 func blindGates(disk, mem Amount, seesDisk, seesMem bool) (texts []string) {

@@ -21,5 +21,9 @@ func NewGroup(cmd *exec.Cmd, mark string) *Group {
 	}
 }
 
+// ownSession gives cmd, not yet started, a session of its own, which has the group
+// in it: in that of this process it could read and type into its terminal.
+func ownSession(cmd *exec.Cmd) { cmd.SysProcAttr.Setsid, cmd.SysProcAttr.Setpgid = true, false }
+
 // Started is called once the command runs.
 func (g *Group) Started() error { return nil }

@@ -83,6 +83,7 @@ func (s *Supervisor) play(ctx context.Context, cmd *exec.Cmd) (Exit, error) {
 	}
 	cmd.WaitDelay = 2 * time.Second // what outlives it may hold its output open
 	group := NewGroup(cmd, s.opts.Mark)
+	ownSession(cmd)
 	endWithParent(cmd)
 	group.ended = s.strays
 	began := time.Now()

@@ -173,7 +173,7 @@ func (a Apart) account() (account.Account, error) {
 		case file == "":
 		case err != nil:
 			return who, hint.With(err, "the directory has to be there: install -d -m 755 %s", dir)
-		case who.Owns(info) || who.May(info, 2):
+		case who.Replaces(file) != "" || who.Owns(info) || who.May(info, 2):
 			return who, hint.With(fmt.Errorf("user %s can write in %s, where root is to write %s", a.User, dir, filepath.Base(file)),
 				"a task of the bot could put a link there: give the directory to root, mode 755")
 		}

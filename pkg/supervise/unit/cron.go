@@ -6,9 +6,9 @@ func cron(m *maker) error {
 	m.file("cron-script", m.Script, 0o755)
 	m.file("cron", "/etc/cron.d/"+m.Service.Name, 0o644)
 	if m.Service.Once == nil {
-		// As the user: it is the user who wrote down which process to end.
-		m.Stop = []Step{optional("su", "-m", m.GetUser(), "-c", m.Script+" stop")}
-		m.Status = step("su", "-m", m.GetUser(), "-c", m.Script+" status")
+		// The script knows whom it runs as, which who ends it need not.
+		m.Stop = []Step{optional(m.Script, "stop")}
+		m.Status = step(m.Script, "status")
 		m.Notes = append(m.Notes, "cron starts it at the next full ten minutes")
 	}
 	m.Notes = append(m.Notes, "a cron without /etc/cron.d has tables of users: put the lines into that of "+m.GetUser()+" with crontab -e, without the user's name")

@@ -190,6 +190,9 @@ func (in *Installer) dirs(ctx context.Context, p Plan) error {
 		if err := os.Mkdir(dir.Path, dir.Mode); err != nil {
 			return asRoot(err)
 		}
+		if err := os.Chmod(dir.Path, dir.Mode); err != nil { // whatever the umask is
+			return asRoot(err)
+		}
 		if dir.Owner == "" || runtime.GOOS == "windows" { // there the script does it
 			continue
 		}

@@ -120,6 +120,10 @@ func WorkDir(system Init, name string) string {
 	return HomeDir(system, name) + "/work"
 }
 
+// BuildHome returns the home directory of what a worker builds that is the
+// system's own.
+func BuildHome(system Init, name string) string { return HomeDir(system, name) + "/home" }
+
 // DefaultProgram returns where gobuild lies by the customs of the system.
 func DefaultProgram(system Init) string {
 	switch system {
@@ -207,9 +211,13 @@ func unknownInit(name string) error {
 func (m *maker) dirs() {
 	s := m.Service
 	if s.Builds {
-		m.Dirs = append(m.Dirs, Dir{m.Home, s.User, 0o755}, Dir{s.WorkDir, s.User, 0o755})
+		owner := s.User
 		if s.Builder != "" {
-			m.Dirs = append(m.Dirs, Dir{accountHome(m.Init, s), s.Builder, 0o755})
+			owner = "root" // and nobody else's
+		}
+		m.Dirs = append(m.Dirs, Dir{m.Home, owner, 0o755}, Dir{s.WorkDir, owner, 0o755})
+		if s.Builder != "" {
+			m.Dirs = append(m.Dirs, Dir{BuildHome(m.Init, s.Name), s.Builder, 0o755})
 		}
 	}
 	for _, dir := range s.Shared {
@@ -299,6 +307,9 @@ func (m *maker) GetUser() string {
 
 // BuildUser returns the user that builds run as.
 func (m *maker) BuildUser() string { return m.Service.account() }
+
+// BuildHome is the home directory of builds.
+func (m *maker) BuildHome() string { return BuildHome(m.Init, m.Service.Name) }
 
 // Dir returns the directory in which the service starts.
 func (m *maker) Dir() string {

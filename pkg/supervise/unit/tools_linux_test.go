@@ -690,26 +690,42 @@ func TestRCFunctions(t *testing.T) {
 
 // Cron's script starts what does not run, once, and ends it.
 func TestCronScript(t *testing.T) {
-	s := newSupervised(t)
-	s.service.User = ""
-	p := s.install(Cron)
-	script := filepath.Join(s.dir, p.Files[0].Path)
-	s.start("/bin/sh", script)
-	pid := s.pid(0)
-	output(t, "/bin/sh", script) // ends at once
-	if again := s.pid(0); again != pid {
-		t.Errorf("process %d took the place of %d", again, pid)
+	for _, user := range []string{"", "nobody"} {
+		t.Run("of "+user, func(t *testing.T) {
+			s := newSupervised(t)
+			if user != "" {
+				asRootOnly(t)
+			}
+			s.service.User = user
+			p := s.install(Cron)
+			script := filepath.Join(s.dir, p.Files[0].Path)
+			s.start(asUser(user, script)...)
+			pid := s.pid(0)
+			output(t, asUser(user, script)...) // ends at once
+			if again := s.pid(0); again != pid {
+				t.Errorf("process %d took the place of %d", again, pid)
+			}
+			// Whoever asks need not know whose it is.
+			if out := output(t, "/bin/sh", script, "status"); !strings.Contains(out, strconv.Itoa(pid)) {
+				t.Errorf("status: %s", out)
+			}
+			output(t, "/bin/sh", script, "stop")
+			if _, err := os.Stat(s.pidFile); err == nil {
+				t.Error("it was not asked to end")
+			}
+			if out, err := exec.Command("/bin/sh", script, "status").CombinedOutput(); err == nil {
+				t.Errorf("status after the end: %s", out)
+			}
+		})
 	}
-	if out := output(t, "/bin/sh", script, "status"); !strings.Contains(out, strconv.Itoa(pid)) {
-		t.Errorf("status: %s", out)
+}
+
+// asUser is a command line that runs a script as cron does.
+func asUser(user, script string) []string {
+	if user == "" {
+		return []string{"/bin/sh", script}
 	}
-	output(t, "/bin/sh", script, "stop")
-	if _, err := os.Stat(s.pidFile); err == nil {
-		t.Error("it was not asked to end")
-	}
-	if out, err := exec.Command("/bin/sh", script, "status").CombinedOutput(); err == nil {
-		t.Errorf("status after the end: %s", out)
-	}
+	return []string{"su", "-s", "/bin/sh", user, "-c", "exec /bin/sh " + script}
 }
 
 // crontab reads the lines; it knows no column for the user.

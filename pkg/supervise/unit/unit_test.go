@@ -111,7 +111,7 @@ func TestApart(t *testing.T) {
 			owners[dir.Path] = dir.Owner
 		}
 		home := HomeDir(system, s.Name)
-		if owner, ok := owners[home]; !ok || owner != "" || owners[home+"/work"] != "" || owners[home+"/home"] != "builds" {
+		if owner, ok := owners[home]; !ok || owner != "root" || owners[home+"/work"] != "root" || owners[home+"/home"] != "builds" {
 			t.Errorf("%s: directories %v", system, p.Dirs)
 		}
 		if text := fileOf(t, p, "/sudoers.d/"+s.Name); !strings.Contains(text, "\nbuilds ALL=") {

@@ -36,11 +36,10 @@ func (in *Installer) user(ctx context.Context, p Plan) error {
 // accountHome returns the home directory of the service's user. That of a worker
 // which is the system's own is not his to change.
 func accountHome(system Init, s Service) string {
-	home := HomeDir(system, s.Name)
 	if s.Builder != "" {
-		home += "/home"
+		return BuildHome(system, s.Name)
 	}
-	return home
+	return HomeDir(system, s.Name)
 }
 
 // newUser returns the commands that make a user without a password or shell,
