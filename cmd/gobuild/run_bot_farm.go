@@ -72,10 +72,11 @@ many; on Linux the kernel has a limit besides, by a control group or
 RLIMIT_NPROC.
 
 Started as root with --user, the buildlet, also one that was fetched, is root's
-until it has read the builder key, and becomes that user then. What is built can neither read the key then, nor give orders to
-run-bot, nor change the programs that run. The work directory is the machine's
-unless --workdir names another, such as /var/lib/gobuild/run-bot-TYPE. It, the
-directories above it, and the files that run-bot is given have to be root's. Upstream's buildlet cannot do that, nor can
+until it has read the builder key, and becomes that user then. What is built can
+neither read the key, nor give orders to run-bot, nor change the programs that
+run. The work directory is the machine's unless --workdir names another, such as
+/var/lib/gobuild/run-bot-TYPE. It, the directories above it, and the files that
+run-bot is given have to be root's. Upstream's buildlet cannot do that, nor can
 Windows and Plan 9. Without --user, builds run as the user of run-bot.
 
 Gobuild drain, pause and resume say when it works. A run-bot that was drained
