@@ -51,7 +51,7 @@ func newApartFarm(t *testing.T) *apartFarm {
 // line is the command line of run-bot.
 func (f *apartFarm) line(more ...string) []string {
 	return append([]string{"run-bot", "--host-type", farmHostType, "--hostname", farmHost, "--coordinator", f.url, "--ca-file", f.ca,
-		"--key-file", f.key, "--user", ordinary, "--workdir", f.realFarm.dir,
+		"--key-file", f.key, "--user", ordinary, "--workdir", f.realFarm.dir, "--env", "PROBE=a b", "--env", "LD_PRELOAD=/nosuch.so",
 		"--retry-min=10ms", "--retry-max=100ms", "--retry-budget=0", "--settle=10ms", "--min-free-disk=0"}, more...)
 }
 
@@ -113,6 +113,7 @@ refused touch ` + f.realFarm.dir + `/any
 refused mv ` + f.realFarm.dir + `/work ` + f.realFarm.dir + `/other
 refused touch ` + f.program + `
 refused flock -n ` + f.realFarm.dir + `/lock true
+echo "given=$PROBE,$LD_PRELOAD"
 echo "session=$(cut -d' ' -f6 /proc/$PPID/stat)"
 refused ` + f.program + ` pause --for 1h --workdir ` + f.realFarm.dir + `
 echo "$GOCACHE $TMPDIR" | tr ' ' '\n' | while read d; do mkdir -p "$d" && echo x >"$d/probe" || echo "FAULT: $d"; done
@@ -123,12 +124,18 @@ echo finished`
 	if err := <-done; err != nil {
 		t.Errorf("the build: %v", err)
 	}
-	text := out.String()
+	text := regexp.MustCompile(`(?m)^.*from LD_PRELOAD.*\n`).ReplaceAllString(out.String(), "") // the loader's
 	if strings.Contains(text, "FAULT") || !strings.HasSuffix(text, "finished\n") {
 		t.Errorf("the build could do what it must not, or not what it must:\n%s", text)
 	}
 	if want := fmt.Sprintf("user=%s home=%s uid=%d/%[3]d\nkept=GOBUILD_EXEC_ID\n", f.who.Name, f.who.Home, f.who.UID); !strings.HasPrefix(text, want) {
 		t.Errorf("the build ran as\n%s\nwant\n%s", text, want)
+	}
+	if !strings.Contains(text, "given=a b,/nosuch.so\n") {
+		t.Errorf("the build was not given what is for builds:\n%s", text)
+	}
+	if strings.Contains(f.bot.out.String(), "LD_PRELOAD") { // as the loader says
+		t.Error("what is for builds was for the part that is root, too")
 	}
 	if strings.Contains(text, "session="+sessionOf(t, f.bot.cmd.Process.Pid)+"\n") {
 		t.Error("the build is in the session of run-bot, and has its terminal")
