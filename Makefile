@@ -27,7 +27,7 @@ test: deps check ## what CI runs: all checks, cross-compilation, all tests
 	@echo "make test: cross-compilation to every port, and all tests (see above)."
 
 check: lint ## format, vet, staticcheck, dependency rules, docs up to date
-	$(GO) test -run '^(TestRooms|TestDoc|TestGenerated|TestReadme|TestExamples|TestRulesPage)' ./cmd/gobuild ./pkg/lint/linter
+	$(GO) test -run '^(TestRooms|TestDoc|TestGenerated|TestReadme|TestExamples|TestServiceExamples|TestRulesPage)' ./cmd/gobuild ./pkg/lint/linter
 
 lint: ## format, vet, staticcheck
 	@unformatted=$$(gofmt -l cmd pkg); if [ -n "$$unformatted" ]; then \
@@ -46,7 +46,7 @@ bench: ## run the benchmarks, those beside upstream's programs too (BENCH=regexp
 fuzz: ## run each fuzz target for FUZZTIME (20s)
 	.ci/fuzz $(FUZZTIME)
 
-docs: ## write man/, completions/ and the page of lint's rules anew
+docs: ## write man/, completions/, examples/service and the page of lint's rules anew
 	tmp=$$(mktemp -d) && trap 'rm -rf "$$tmp"' EXIT && \
 	$(GO) build -o "$$tmp/gobuild" ./cmd/gobuild && \
 	rm -rf man completions && mkdir -p completions && \
@@ -56,6 +56,7 @@ docs: ## write man/, completions/ and the page of lint's rules anew
 	"$$tmp/gobuild" completion fish > completions/gobuild.fish && \
 	"$$tmp/gobuild" completion powershell > completions/gobuild.ps1
 	$(GO) test -count 1 -run '^TestRulesPage$$' ./pkg/lint/linter -update
+	$(GO) test -count 1 -run '^TestServiceExamples$$' ./cmd/gobuild -update
 
 deps: ## install what the tests need (as root on Debian), or name what is missing
 	.ci/deps
