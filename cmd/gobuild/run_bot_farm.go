@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,7 +11,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -21,9 +19,6 @@ import (
 	"github.com/spf13/pflag"
 	"gopkg.in/natefinch/lumberjack.v2"
 
-	"gobuild/pkg/account"
-	"gobuild/pkg/builderkey"
-	"gobuild/pkg/coordinator"
 	"gobuild/pkg/farmbot"
 	"gobuild/pkg/hint"
 	"gobuild/pkg/stage0"
@@ -162,16 +157,8 @@ func (a *app) logTo(f *farmFlags, user string) (io.Writer, *slog.Logger, error) 
 	if f.logFile == "" {
 		return a.stderr, a.logger(), nil
 	}
-	if who, err := account.LookUp(user); user != "" && err == nil {
-		// Old ones are made beside it.
-		for _, file := range []string{f.logFile, filepath.Dir(f.logFile)} {
-			if err := makeAbsolute(&file); err != nil {
-				return nil, nil, err
-			}
-			if err := farmbot.CheckTrusted(who, file); err != nil {
-				return nil, nil, fmt.Errorf("--log-file: %w", err)
-			}
-		}
+	if err := checkLog(f.logFile, user); err != nil {
+		return nil, nil, fmt.Errorf("--log-file: %w", err)
 	}
 	if f.logMaxSize <= 0 || f.logKeep < 0 {
 		return nil, nil, usageErrorf("--log-max-size %d, --log-keep %d: more than nothing", f.logMaxSize, f.logKeep)
@@ -253,18 +240,10 @@ func (a *app) farmOptions(f *runBotFlags) (farmbot.Options, error) {
 			return o, err
 		}
 	}
-	if o.User == "" && !t.dev {
-		if del, _ := strconv.ParseBool(a.getenv("GO_BUILD_KEY_DELETE_AFTER_READ")); del {
-			return o, hint.With(errors.New("$GO_BUILD_KEY_DELETE_AFTER_READ is set: the buildlet, which is started again at times, would find its key the first time only"),
-				"unset it; if what is built is not to read the key, start run-bot as root with --user NAME")
-		}
-	}
-	if o.KeyFile == "" && !t.dev {
-		found, err := builderkey.Locate(t.hostType, a.getenv)
-		if err != nil && o.User != "" {
+	if !t.dev {
+		if o.KeyFile, err = a.farmKey(o); err != nil {
 			return o, err
 		}
-		o.KeyFile = found.File
 	}
 	exe, err := os.Executable()
 	if err != nil {
@@ -278,9 +257,6 @@ func (a *app) farmOptions(f *runBotFlags) (farmbot.Options, error) {
 		if o.Trusted, err = a.trusted(t); err != nil {
 			return o, err
 		}
-		if t.allowUnsigned {
-			return o, usageErrorf("--allow-unsigned with --user: root would start what nobody has signed")
-		}
 	}
 	if t.updateURL != "" {
 		if o.Update, err = a.updater(o, t); err != nil {
@@ -291,39 +267,13 @@ func (a *app) farmOptions(f *runBotFlags) (farmbot.Options, error) {
 	return o, nil
 }
 
-// trusted are the files by which run-bot goes, besides those that farmbot knows.
-func (a *app) trusted(t *farmFlags) ([]string, error) {
-	config, _, err := a.readConfig()
-	if err != nil {
-		return nil, err
-	}
-	files := append([]string{config, a.caFile}, t.envFiles...)
-	for _, key := range t.releaseKeys {
-		if !isReleaseKey(key) {
-			files = append(files, key)
-		}
-	}
-	files = slices.DeleteFunc(files, func(file string) bool { return file == "" || file == os.DevNull })
-	for i := range files {
-		if err := makeAbsolute(&files[i]); err != nil {
-			return nil, err
-		}
-	}
-	return files, nil
-}
-
 // buildletArgs are the arguments for the buildlet besides those that its
 // supervisor gives.
 func (a *app) buildletArgs(t *farmFlags, o farmbot.Options) ([]string, error) {
 	var args []string
 	config, keyFile, caFile := a.configFile, t.keyFile, a.caFile
 	if o.User != "" {
-		// It finds nothing by itself, in the home directory of that user: it is
-		// root's while it looks.
-		config, keyFile = cmp.Or(config, os.DevNull), o.KeyFile
-		if dir, err := a.devDir(); t.dev && err == nil {
-			caFile = filepath.Join(dir, coordinator.DevCA)
-		}
+		config, keyFile, caFile = a.filesForRoot(t, o)
 	}
 	// The buildlet runs in another directory.
 	for _, file := range []struct{ flag, name string }{{"config", config}, {"ca-file", caFile}, {"key-file", keyFile}} {
@@ -362,18 +312,6 @@ func (a *app) farmDir(hostType string, apart bool) (string, error) {
 		return "", err
 	}
 	return filepath.Join(base, "run-bot-"+hostType), nil
-}
-
-// machineState returns where programs of the machine keep what is to outlive
-// them.
-func machineState() string {
-	switch runtime.GOOS {
-	case "linux", "android":
-		return "/var/lib/gobuild"
-	case "solaris", "illumos":
-		return "/var/opt/gobuild"
-	}
-	return "/var/db/gobuild"
 }
 
 // stateHome returns where this user's programs keep what is to outlive them.
