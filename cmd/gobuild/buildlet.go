@@ -206,12 +206,9 @@ func (a *app) reverse(f buildletFlags) (*buildlet.Reverse, error) {
 // becomeUser reads the builder key and makes this process that of --user, in
 // whose name all that is sent runs then.
 func (a *app) becomeUser(f *buildletFlags, r *buildlet.Reverse) error {
-	who, err := account.LookUp(f.user)
+	who, err := account.LookUpOrdinary(f.user, "all that is sent")
 	if err != nil {
 		return fmt.Errorf("--user %s: %w", f.user, err)
-	}
-	if who.UID == 0 {
-		return hint.With(fmt.Errorf("user %s is root, and so would be all that is sent", f.user), "name a user of its own that owns nothing else, such as gobuild")
 	}
 	if r != nil {
 		key, err := r.Key()

@@ -68,13 +68,12 @@ func addBotTokenFlags(cmd *cobra.Command, f *botTokenFlags) {
 func (a *app) checkBotToken(f *runBotFlags) error {
 	t := &f.token
 	if !t.with {
-		for _, name := range []string{"user", "token-file-copy", "status-file", "timeout", "force-refresh"} {
+		if t.all.Changed("user") {
+			return usageErrorf("--user is for --with-tokend or --host-type")
+		}
+		for _, name := range []string{"token-file-copy", "status-file", "timeout", "force-refresh"} {
 			if t.all.Changed(name) {
-				more := ""
-				if name == "user" {
-					more = " or --host-type"
-				}
-				return usageErrorf("--%s is for --with-tokend%s", name, more)
+				return usageErrorf("--%s is for --with-tokend", name)
 			}
 		}
 		return nil

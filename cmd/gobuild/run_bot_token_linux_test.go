@@ -7,7 +7,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
 	"math/big"
 	"net/http"
 	"net/http/httptest"
@@ -24,6 +23,7 @@ import (
 	"testing"
 	"time"
 
+	"gobuild/pkg/account/accounttest"
 	"gobuild/pkg/doctor"
 	"gobuild/pkg/machinetoken/mintserver"
 	"gobuild/pkg/supervise"
@@ -60,7 +60,7 @@ func newTokenFarm(t *testing.T) *tokenFarm {
 	if err != nil {
 		t.Skip(err)
 	}
-	f := &tokenFarm{t: t, dir: openDir(t), who: who, python: "/usr/bin/python3"}
+	f := &tokenFarm{t: t, dir: accounttest.OpenDir(t), who: who, python: "/usr/bin/python3"}
 	if _, err := os.Stat(f.python); err != nil {
 		t.Skipf("no Python that %s can run: %v", ordinary, err)
 	}
@@ -134,42 +134,8 @@ func newTokenFarm(t *testing.T) *tokenFarm {
 	}
 	f.work = filepath.Join(home, "bot")
 	f.program = filepath.Join(f.dir, "gobuild")
-	copyProgram(t, f.program)
+	accounttest.CopyProgram(t, f.program)
 	return f
-}
-
-// openDir returns a directory that every user can look into.
-func openDir(t *testing.T) string {
-	t.Helper()
-	dir := t.TempDir()
-	for _, d := range []string{dir, filepath.Dir(dir)} {
-		if err := os.Chmod(d, 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return dir
-}
-
-// copyProgram copies this program, which is gobuild under that name.
-func copyProgram(t *testing.T, to string) {
-	t.Helper()
-	in, err := os.Open("/proc/self/exe")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer in.Close()
-	// What is started while a program is written would hold it open for a
-	// moment, in which it cannot run.
-	syscall.ForkLock.RLock()
-	defer syscall.ForkLock.RUnlock()
-	out, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o755)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = io.Copy(out, in)
-	if err := errors.Join(err, out.Close()); err != nil {
-		t.Fatal(err)
-	}
 }
 
 func (f *tokenFarm) write(name string, content []byte, mode os.FileMode) string {

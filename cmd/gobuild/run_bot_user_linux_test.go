@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"gobuild/pkg/account"
+	"gobuild/pkg/account/accounttest"
 	"gobuild/pkg/api"
 	"gobuild/pkg/builderkey"
 	"gobuild/pkg/supervise"
@@ -38,13 +39,13 @@ func newApartFarm(t *testing.T) *apartFarm {
 	if err != nil {
 		t.Skip(err)
 	}
-	f := &apartFarm{realFarm: newFarm(t), dir: openDir(t), who: who}
+	f := &apartFarm{realFarm: newFarm(t), dir: accounttest.OpenDir(t), who: who}
 	f.realFarm.dir = filepath.Join(f.dir, "bot")
 	f.key, f.program = filepath.Join(f.dir, "builder.key"), filepath.Join(f.dir, "gobuild")
 	if err := os.WriteFile(f.key, []byte(builderkey.DevMaster().Key(farmHostType)+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	copyProgram(t, f.program)
+	accounttest.CopyProgram(t, f.program)
 	return f
 }
 
@@ -220,7 +221,7 @@ func TestFarmApartRefused(t *testing.T) {
 	}
 	theirs := mkdir("theirs", 0o755, int(f.who.UID))
 	theirProgram := filepath.Join(theirs, "gobuild")
-	copyProgram(t, theirProgram)
+	accounttest.CopyProgram(t, theirProgram)
 	theirFile := filepath.Join(theirs, "file")
 	kept := mkdir("kept", 0o755, 0)
 	mkdir("kept/state", 0o700, int(f.who.UID))

@@ -263,8 +263,7 @@ func (b *serviceBuilder) args(command string, keys, extra []string) ([]string, e
 		if err := kind.check(value); err != nil {
 			return nil, usageErrorf("--%s: %w", key, err)
 		}
-		// A number's or program's bare name is no file.
-		if key == "release-key" && !isReleaseKey(value) || key == "workdir" || strings.HasSuffix(key, "-file") || strings.HasSuffix(key, "-pem") || key == "python" && strings.ContainsAny(value, `/\`) {
+		if namesFile(key, value) {
 			file, err := b.absolute(value)
 			if err != nil {
 				return nil, err
@@ -280,6 +279,17 @@ func (b *serviceBuilder) args(command string, keys, extra []string) ([]string, e
 		args = append(args, "--"+key+"="+value)
 	}
 	return append(args, extra...), nil
+}
+
+// namesFile reports whether the value of a setting is the name of a file.
+func namesFile(key, value string) bool {
+	switch {
+	case key == "release-key":
+		return !isReleaseKey(value)
+	case key == "python": // a bare name is looked for in PATH
+		return strings.ContainsAny(value, `/\`)
+	}
+	return key == "workdir" || strings.HasSuffix(key, "-file") || strings.HasSuffix(key, "-pem")
 }
 
 // runBot fills in the service of a worker.

@@ -4,6 +4,7 @@ package account
 
 import (
 	"errors"
+	"fmt"
 	"os/user"
 	"slices"
 	"strconv"
@@ -49,6 +50,15 @@ func LookUp(name string) (Account, error) {
 				a.Groups = append(a.Groups, n)
 			}
 		}
+	}
+	return a, err
+}
+
+// LookUpOrdinary is LookUp for who is to run what, which root must not.
+func LookUpOrdinary(name, what string) (Account, error) {
+	a, err := LookUp(name)
+	if err == nil && a.UID == 0 {
+		err = hint.With(fmt.Errorf("user %s is root, and so would be %s", name, what), "name a user of its own that owns nothing else")
 	}
 	return a, err
 }

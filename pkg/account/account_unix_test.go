@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"gobuild/pkg/account/accounttest"
 )
 
 // ordinary is a user that every machine has and that owns nothing.
@@ -55,12 +57,7 @@ func TestRights(t *testing.T) {
 		t.Skip("only root can try as another user")
 	}
 	a := lookUp(t)
-	top := t.TempDir()
-	for dir := top; dir != os.TempDir(); dir = filepath.Dir(dir) {
-		if err := os.Chmod(dir, 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
+	top := accounttest.OpenDir(t)
 	tries := func(script, file string) bool {
 		cmd := exec.Command("/bin/sh", "-c", script, "sh", file)
 		cmd.Dir = "/"
@@ -113,12 +110,7 @@ func TestReplacesByLinks(t *testing.T) {
 		t.Skip("only root can make what is another user's")
 	}
 	a := lookUp(t)
-	top := t.TempDir()
-	for dir := top; dir != os.TempDir(); dir = filepath.Dir(dir) {
-		if err := os.Chmod(dir, 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
+	top := accounttest.OpenDir(t)
 	at := func(name string) string { return filepath.Join(top, name) }
 	for _, dir := range []string{"roots/deep", "theirs/deep", "sticky"} {
 		if err := os.MkdirAll(at(dir), 0o755); err != nil {
@@ -243,20 +235,11 @@ func TestBecomeRefused(t *testing.T) {
 		t.Skip("only root can start a program as another user")
 	}
 	a := lookUp(t)
-	self, err := os.ReadFile("/proc/self/exe")
-	if err != nil {
+	if _, err := os.Stat("/proc/self/exe"); err != nil {
 		t.Skip(err)
 	}
-	dir := t.TempDir()
-	for d := dir; d != os.TempDir(); d = filepath.Dir(d) {
-		if err := os.Chmod(d, 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	exe := filepath.Join(dir, "program")
-	if err := os.WriteFile(exe, self, 0o755); err != nil {
-		t.Fatal(err)
-	}
+	exe := filepath.Join(accounttest.OpenDir(t), "program")
+	accounttest.CopyProgram(t, exe)
 	cmd := exec.Command(exe)
 	cmd.Dir, cmd.Env = "/", []string{becomeVariable + "=1"}
 	a.Run(cmd)

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"gobuild/pkg/account"
+	"gobuild/pkg/account/accounttest"
 )
 
 // programs puts scripts into a directory that is PATH for the test, with what
@@ -164,9 +165,7 @@ func TestRebootAsRoot(t *testing.T) {
 	if os.Geteuid() != 0 || runtime.GOOS != "linux" {
 		t.Skip("only root may become another")
 	}
-	for up := dir; up != os.TempDir() && len(up) > 1; up = filepath.Dir(up) {
-		os.Chmod(up, 0o755)
-	}
+	accounttest.Open(t, dir)
 	botAccount = func() *account.Account { return &account.Account{UID: 65534, Groups: []uint32{65534}} }
 	compare(t, examine(t, Options{}).reboot(within(t)), expect{Warn, "^sudo lets user swarming run /sbin/shutdown -r now, and", ""})
 }

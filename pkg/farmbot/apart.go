@@ -21,7 +21,7 @@ func (b *Bot) lookUpUser() error {
 	if name == "" {
 		return nil
 	}
-	who, err := account.LookUp(name)
+	who, err := account.LookUpOrdinary(name, "all that is built")
 	switch {
 	case errors.Is(err, account.ErrNone):
 		return hint.With(fmt.Errorf("--user %s: %w", name, err), "run all of run-bot as that user, without --user")
@@ -30,8 +30,6 @@ func (b *Bot) lookUpUser() error {
 	case os.Geteuid() != 0:
 		return hint.With(fmt.Errorf("--user %s: only root can start a buildlet that becomes another user", name),
 			"start run-bot as root; or as %s without --user: what is built can read the builder key then", name)
-	case who.UID == 0:
-		return hint.With(fmt.Errorf("user %s is root, and so would be all that is built", name), "name a user of its own that owns nothing else, such as gobuild")
 	}
 	if groups := who.Mighty(); len(groups) > 0 {
 		b.opts.Log.Warn("what is built can become root by a group of its user", "user", name, "groups", groups)

@@ -150,16 +150,13 @@ func (a Apart) left() int {
 // user can read the token and cannot read the key, nor put a link in the way of
 // what the token daemon writes.
 func (a Apart) account() (account.Account, error) {
-	who, err := account.LookUp(a.User)
+	who, err := account.LookUpOrdinary(a.User, "the bot and every task that it is given")
 	switch {
 	case errors.Is(err, account.ErrNone):
 		return who, hint.With(fmt.Errorf("--user %s: %w", a.User, err),
 			"run gobuild tokend as a service of its own, and run-bot as the bot's user without --with-tokend")
 	case err != nil:
 		return who, err
-	case who.UID == 0:
-		return who, hint.With(fmt.Errorf("user %s is root, and so would be the bot and every task that it is given", a.User),
-			"name a user of its own that owns nothing else, such as swarming")
 	}
 	d := a.Tokend
 	if why, ok := who.Reads(d.KeyFile); ok {

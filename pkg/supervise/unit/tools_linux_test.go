@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"gobuild/pkg/account/accounttest"
 	"gobuild/pkg/hint"
 )
 
@@ -70,15 +71,6 @@ func write(t *testing.T, path, text string, mode os.FileMode) string {
 	return path
 }
 
-// openDir is a directory that every user may enter.
-func openDir(t *testing.T) string {
-	dir := t.TempDir()
-	if err := os.Chmod(filepath.Dir(dir), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	return dir
-}
-
 // systemdService is the service that systemd looks at: its program is there.
 func systemdServices() map[string]Service {
 	worker := Service{
@@ -125,7 +117,7 @@ func TestSystemdAnalyze(t *testing.T) {
 func TestSystemdReads(t *testing.T) {
 	manager := tool(t, "systemd")
 	argv := []string{manager, "--test", "--user", "--unit=gobuild-run-bot.service"}
-	dir := openDir(t)
+	dir := accounttest.OpenDir(t)
 	if os.Geteuid() == 0 { // it refuses root
 		argv = append([]string{tool(t, "setpriv"), "--reuid=65534", "--regid=65534", "--clear-groups"}, argv...)
 	}
@@ -220,7 +212,7 @@ type supervised struct {
 
 // newSupervised returns a service that runs loop: if the test may, as nobody.
 func newSupervised(t *testing.T) *supervised {
-	dir := openDir(t)
+	dir := accounttest.OpenDir(t)
 	work := filepath.Join(dir, "work")
 	if err := os.Mkdir(work, 0o777); err != nil {
 		t.Fatal(err)
