@@ -635,6 +635,7 @@ run_rc_command() {
 func TestRCFunctions(t *testing.T) {
 	asRootOnly(t)
 	tool(t, "su")
+	t.Setenv("SHELL", "/usr/sbin/nologin")
 	for _, shell := range shells() {
 		if filepath.Base(shell) == "busybox" {
 			continue
@@ -651,7 +652,6 @@ func TestRCFunctions(t *testing.T) {
 				defer cancel()
 				cmd := exec.CommandContext(ctx, shell, rc, verb)
 				cmd.WaitDelay = time.Second // what it starts keeps the pipe
-				cmd.Env = append(os.Environ(), "SHELL=/bin/sh")
 				out, err := cmd.CombinedOutput()
 				if err == exec.ErrWaitDelay {
 					err = nil
@@ -680,8 +680,10 @@ func TestRCFunctions(t *testing.T) {
 	}
 }
 
-// Cron's script starts what does not run, once, and ends it.
+// Cron's script starts what does not run, once, and ends it, whatever the
+// shell of whoever calls it.
 func TestCronScript(t *testing.T) {
+	t.Setenv("SHELL", "/usr/sbin/nologin")
 	for _, user := range []string{"", "nobody"} {
 		t.Run("of "+user, func(t *testing.T) {
 			s := newSupervised(t)
