@@ -17,6 +17,7 @@ import (
 	"gobuild/pkg/hint"
 	"gobuild/pkg/supervise"
 	"gobuild/pkg/supervise/control"
+	"gobuild/pkg/supervise/unit"
 	"gobuild/pkg/swarmbot"
 )
 
@@ -32,7 +33,7 @@ type ownerFlags struct {
 
 func addOwnerFlags(cmd *cobra.Command, f *ownerFlags) {
 	flags := cmd.Flags()
-	flags.StringVar(&f.workDir, "workdir", "", "`DIR` that run-bot was given (default: the one run-bot of this user that runs)")
+	flags.StringVar(&f.workDir, "workdir", "", "`DIR` that run-bot was given (default: of this user, or of the service, the one run-bot that runs)")
 	flags.BoolVar(&f.through, "through-coordinator", false, "ask the coordinator to tell the machine, instead of run-bot on this one")
 	flags.StringVar(&f.hostname, "hostname", "", "with --through-coordinator: `NAME` in the pool (default this machine's)")
 	flags.StringVar(&f.hostType, "host-type", "", "with --through-coordinator: host `TYPE` of the machine, whose builder key proves that it is yours")
@@ -261,6 +262,16 @@ func (a *app) printWish(r wishResult) error {
 	return err
 }
 
+// serviceWorkDirs matches where the workers work that "gobuild service" has
+// installed under names of its kind.
+var serviceWorkDirs = func() string {
+	system, err := unit.Detect()
+	if err != nil {
+		system = unit.Cron // whose customs are those of the system
+	}
+	return unit.WorkDir(system, "gobuild-*")
+}
+
 // workerDir returns the state directory of this machine's worker.
 func (a *app) workerDir(ctx context.Context, workDir string) (string, error) {
 	var dirs []string
@@ -277,13 +288,20 @@ func (a *app) workerDir(ctx context.Context, workDir string) (string, error) {
 				dirs = append(dirs, farmbot.StateDir(dir))
 			}
 		}
+		found, _ := filepath.Glob(serviceWorkDirs())
+		for _, dir := range found {
+			dirs = append(dirs, farmbot.StateDir(dir), swarmbot.StateDir(dir))
+		}
 		if home, err := os.UserHomeDir(); err == nil {
 			dirs = append(dirs, swarmbot.StateDir(filepath.Join(home, ".swarming")))
 		}
 	}
-	var there, running []string
+	var there, running, closed []string
 	for _, dir := range dirs {
-		if _, err := os.ReadDir(dir); err != nil { // it is not there, or is another user's
+		if _, err := os.ReadDir(dir); err != nil {
+			if errors.Is(err, os.ErrPermission) {
+				closed = append(closed, workDirOf(dir))
+			}
 			continue
 		}
 		there = append(there, dir)
@@ -303,6 +321,8 @@ func (a *app) workerDir(ctx context.Context, workDir string) (string, error) {
 		return there[0], nil
 	case len(there) > 1:
 		return "", hint.With(fmt.Errorf("no worker runs here, and several have: in %s", strings.Join(there, ", ")), say)
+	case len(closed) > 0:
+		return "", hint.With(fmt.Errorf("the worker in %s is another user's", strings.Join(closed, ", ")), "ask as the user that run-bot runs as, or as root")
 	case workDir != "":
 		return "", hint.With(fmt.Errorf("no run-bot has worked in %s", workDir), "give the --workdir that run-bot was given, as its user or as root")
 	}

@@ -1,8 +1,16 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
 	"testing"
 	"time"
+
+	"gobuild/pkg/farmbot"
+	"gobuild/pkg/supervise/control"
+	"gobuild/pkg/swarmbot"
 )
 
 func TestParseUntil(t *testing.T) {
@@ -28,5 +36,42 @@ func TestParseUntil(t *testing.T) {
 		if got, err := parseUntil(text, now); err == nil {
 			t.Errorf("%q: got %s", text, got)
 		}
+	}
+}
+
+// The worker of a service is found where "gobuild service" has it work, of a
+// farm or of LUCI, and one that is closed to the user is named.
+func TestServiceWorkerDir(t *testing.T) {
+	home := t.TempDir()
+	t.Setenv("HOME", home)
+	before := serviceWorkDirs
+	t.Cleanup(func() { serviceWorkDirs = before })
+	if !strings.HasSuffix(before(), "work") || !strings.Contains(before(), "gobuild-*") {
+		t.Errorf("it looks in %s", before())
+	}
+	for name, state := range map[string]func(string) string{"farm": farmbot.StateDir, "LUCI": swarmbot.StateDir} {
+		t.Run(name, func(t *testing.T) {
+			base := t.TempDir()
+			serviceWorkDirs = func() string { return filepath.Join(base, "gobuild-*", "work") }
+			a, _, _ := testApp()
+			if dir, err := a.workerDir(t.Context(), ""); err == nil {
+				t.Errorf("found %s", dir)
+			}
+			want := state(filepath.Join(base, "gobuild-run-bot", "work"))
+			if err := control.MakeDir(want); err != nil {
+				t.Fatal(err)
+			}
+			if dir, err := a.workerDir(t.Context(), ""); err != nil || dir != want {
+				t.Errorf("found %s, %v; want %s", dir, err, want)
+			}
+			if os.Geteuid() == 0 || runtime.GOOS == "windows" {
+				return // who can look into everything
+			}
+			os.Chmod(want, 0)
+			defer os.Chmod(want, 0o700)
+			if dir, err := a.workerDir(t.Context(), ""); err == nil || !strings.Contains(err.Error(), "another user's") {
+				t.Errorf("found %s, %v", dir, err)
+			}
+		})
 	}
 }

@@ -14,8 +14,8 @@ import (
 const tendPause = time.Second
 
 // connectQuiet is how long a machine may be out of the pool before that is
-// called trouble.
-const connectQuiet = 5 * time.Second
+// called trouble: a slow board takes some seconds to start a buildlet.
+const connectQuiet = 15 * time.Second
 
 // tend does until ctx ends what is to be done beside the buildlet: orders,
 // gates, sweeps, updates, and the books of how the machine is.

@@ -123,7 +123,8 @@ func (s *Supervisor) Status() Status {
 // takes that back.
 func (s *Supervisor) SetTrouble(why string) {
 	s.mu.Lock()
-	changed := s.status.Trouble != why && s.status.State == Running
+	before := s.status.Trouble
+	changed := before != why && s.status.State == Running
 	if changed {
 		s.status.Trouble = why
 	}
@@ -132,10 +133,13 @@ func (s *Supervisor) SetTrouble(why string) {
 	if !changed {
 		return
 	}
-	if why != "" {
-		s.opts.Log.Error(s.opts.Name+" runs, but does no work", "why", why)
-	} else {
+	switch {
+	case why == "":
 		s.opts.Log.Info(s.opts.Name + " works again")
+	case before == "":
+		s.opts.Log.Error(s.opts.Name+" runs, but does no work", "why", why)
+	default: // one trouble is one error, however its reason goes on
+		s.opts.Log.Info(s.opts.Name+" still does no work", "why", why)
 	}
 	s.notify.send("STATUS=" + status.Line())
 }

@@ -6,7 +6,7 @@ func launchd(m *maker) error {
 	file := "/Library/LaunchDaemons/" + name + ".plist"
 	m.file("launchd", file, 0o644)
 	m.Start = []Step{
-		optional("launchctl", "bootout", "system/"+name), // an older one
+		quiet("launchctl", "bootout", "system/"+name), // an older one
 		step("launchctl", "bootstrap", "system", file),
 	}
 	m.Stop = []Step{optional("launchctl", "bootout", "system/"+name)}

@@ -84,6 +84,9 @@ type Step struct {
 	Argv []string
 	// Optional steps may fail: what they do may have been done already.
 	Optional bool
+	// Quiet steps mostly fail, for want of something to do: no failure of
+	// theirs is told.
+	Quiet bool
 	// Pick are the beginnings of the lines of output that matter; none for
 	// all.
 	Pick []string
@@ -92,6 +95,8 @@ type Step struct {
 func step(argv ...string) Step { return Step{Argv: argv} }
 
 func optional(argv ...string) Step { return Step{Argv: argv, Optional: true} }
+
+func quiet(argv ...string) Step { return Step{Argv: argv, Optional: true, Quiet: true} }
 
 // Mark stands in every file that is installed: what has it may be replaced
 // and removed.

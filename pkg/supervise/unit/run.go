@@ -25,7 +25,9 @@ func (in *Installer) steps(ctx context.Context, p Plan, steps []Step) error {
 		switch {
 		case err == nil:
 		case s.Optional && !errors.Is(err, exec.ErrNotFound):
-			in.say("%v; that may be all right", err)
+			if !s.Quiet {
+				in.say("%v; that may be all right", err)
+			}
 		default:
 			return hint.With(err, "%s", adviceFor(p, err))
 		}

@@ -28,7 +28,7 @@ func systemd(m *maker) error {
 	m.Start = []Step{step("systemctl", "restart", s.Name+".service")}
 	m.Stop = []Step{optional("systemctl", "stop", s.Name+".service")}
 	m.Disable = []Step{optional("systemctl", "disable", s.Name+".service")}
-	m.Clean = []Step{step("systemctl", "daemon-reload"), optional("systemctl", "reset-failed", s.Name+".service")}
+	m.Clean = []Step{step("systemctl", "daemon-reload"), quiet("systemctl", "reset-failed", s.Name+".service")}
 	m.Status = step("systemctl", "show", "--property=ActiveState,SubState,StatusText,Result,NRestarts", s.Name+".service")
 	return nil
 }

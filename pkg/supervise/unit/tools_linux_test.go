@@ -857,3 +857,20 @@ func TestManifest(t *testing.T) {
 		t.Errorf("elements %q, want %q", order, want)
 	}
 }
+
+// What fails as a matter of course is not told; what may fail is.
+func TestQuietSteps(t *testing.T) {
+	fails := tool(t, "false")
+	var said []string
+	in := Installer{Say: func(line string) { said = append(said, line) }}
+	if err := in.steps(t.Context(), Plan{}, []Step{quiet(fails, "1"), optional(fails, "2")}); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"run " + fails + " 1", "run " + fails + " 2", fails + " 2: exit status 1; that may be all right"}
+	if !slices.Equal(said, want) {
+		t.Errorf("said %q", said)
+	}
+	if err := in.steps(t.Context(), Plan{}, []Step{step(fails)}); err == nil {
+		t.Error("a step that has to succeed may fail")
+	}
+}
