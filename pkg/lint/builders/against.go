@@ -2,7 +2,6 @@ package builders
 
 import (
 	"slices"
-	"strings"
 
 	"gobuild/pkg/buildconfig"
 	"gobuild/pkg/hint"
@@ -11,35 +10,28 @@ import (
 
 // ChangeRule is a rule about what a change of a builders.go means for the
 // machines that are out there.
-type ChangeRule struct {
-	lint.Doc
-	// Check compares p, the new version, with the old one.
-	Check func(p *Pass, old *buildconfig.Source)
+type ChangeRule = lint.Rule[*Change]
+
+// Change is what such a rule gets: the new version, and the old one.
+type Change struct {
+	*Pass
+	Old *buildconfig.Source
 }
 
-// changeRules is every ChangeRule; each file adds its own.
-var changeRules []ChangeRule
+// changeRules is every ChangeRule.
+var changeRules lint.Rules[*Change]
 
-func registerChange(r ChangeRule) struct{} {
-	changeRules = append(changeRules, r)
-	return struct{}{}
-}
+// registerChange adds a rule; its file does so when the program starts.
+func registerChange(r ChangeRule) struct{} { return changeRules.Add(r) }
 
 // ChangeRules returns all rules about changes, sorted by name.
-func ChangeRules() []ChangeRule {
-	list := slices.Clone(changeRules)
-	slices.SortFunc(list, func(a, b ChangeRule) int { return strings.Compare(a.ID, b.ID) })
-	return list
-}
+func ChangeRules() []ChangeRule { return changeRules.All() }
 
 // CheckChange applies the rules about changes from old to src.
 func CheckChange(src, old *buildconfig.Source, r *lint.Reporter) {
-	for _, rule := range ChangeRules() {
-		if !r.Applies(rule.Doc) {
-			continue
-		}
-		rule.Check(&Pass{Source: src, rule: Rule{Doc: rule.Doc}, reporter: r}, old)
-	}
+	changeRules.Check(r, func(rule lint.Doc) *Change {
+		return &Change{&Pass{Source: src, rule: rule, reporter: r}, old}
+	})
 }
 
 // renamed guesses which of the added names is the new one of what is gone, and

@@ -1,7 +1,6 @@
 package builders
 
 import (
-	"gobuild/pkg/buildconfig"
 	"gobuild/pkg/lint"
 )
 
@@ -21,8 +20,8 @@ var _ = registerChange(ChangeRule{
 			`addBuilder(BuildConfig{Name: "linux-arm", HostType: "host-linux-arm-pi"})`,
 		Section: "build protocol, section 12.2",
 	},
-	Check: func(p *Pass, old *buildconfig.Source) {
-		for _, b := range old.Builders {
+	Check: func(p *Change) {
+		for _, b := range p.Old.Builders {
 			now := p.Builder(b.Key)
 			if !certain(b) || !certain(now) {
 				continue

@@ -1,7 +1,6 @@
 package builders
 
 import (
-	"gobuild/pkg/buildconfig"
 	"gobuild/pkg/lint"
 )
 
@@ -21,18 +20,18 @@ var _ = registerChange(ChangeRule{
 			`"linux-arm": "linux-arm-pi",`,
 		Section: "build protocol, section 12.2",
 	},
-	Check: func(p *Pass, old *buildconfig.Source) {
-		if !whole(p.Source, old) {
+	Check: func(p *Change) {
+		if !whole(p.Source, p.Old) {
 			return
 		}
 		aliases := p.aliases()
 		var added []string
 		for _, b := range p.Builders {
-			if old.Builder(b.Key) == nil {
+			if p.Old.Builder(b.Key) == nil {
 				added = append(added, b.Key)
 			}
 		}
-		for _, b := range old.Builders {
+		for _, b := range p.Old.Builders {
 			if !certain(b) || p.Builder(b.Key) != nil || aliases[b.Key] != nil && certain(p.Builder(aliases[b.Key].Builder)) {
 				continue
 			}

@@ -3,7 +3,6 @@ package builders
 import (
 	"strings"
 
-	"gobuild/pkg/buildconfig"
 	"gobuild/pkg/lint"
 )
 
@@ -23,15 +22,15 @@ var _ = registerChange(ChangeRule{
 			`addBuilder(BuildConfig{Name: "linux-arm", HostType: "host-linux-arm", buildsRepo: disabledBuilder})`,
 		Section: "build protocol, section 12.2",
 	},
-	Check: func(p *Pass, old *buildconfig.Source) {
-		for _, b := range old.Builders {
+	Check: func(p *Change) {
+		for _, b := range p.Old.Builders {
 			now := p.Builder(b.Key)
 			if !certain(b) || !certain(now) {
 				continue
 			}
 			var stopped, goesOn []string
 			for _, repo := range policyRepos {
-				was, ok1 := old.Builds(b, repo, "master", "master")
+				was, ok1 := p.Old.Builds(b, repo, "master", "master")
 				is, ok2 := p.Builds(now, repo, "master", "master")
 				switch {
 				case ok1 && ok2 && was && !is:

@@ -1,7 +1,6 @@
 package builders
 
 import (
-	"gobuild/pkg/buildconfig"
 	"gobuild/pkg/lint"
 )
 
@@ -21,8 +20,8 @@ var _ = registerChange(ChangeRule{
 			`"host-linux-arm": {IsReverse: true, ExpectNum: 5},`,
 		Section: "build protocol, section 12.1",
 	},
-	Check: func(p *Pass, old *buildconfig.Source) {
-		for _, h := range old.Hosts {
+	Check: func(p *Change) {
+		for _, h := range p.Old.Hosts {
 			now := p.Host(h.Key)
 			if !certain(h) || !certain(now) || !h.Is("IsReverse") || !now.Is("IsReverse") {
 				continue

@@ -3,7 +3,6 @@ package builders
 import (
 	"fmt"
 
-	"gobuild/pkg/buildconfig"
 	"gobuild/pkg/lint"
 )
 
@@ -23,17 +22,17 @@ var _ = registerChange(ChangeRule{
 			`"host-linux-arm-pi": {IsReverse: true, ExpectNum: 2},`,
 		Section: "build protocol, sections 1 and 6",
 	},
-	Check: func(p *Pass, old *buildconfig.Source) {
-		if !whole(p.Source, old) {
+	Check: func(p *Change) {
+		if !whole(p.Source, p.Old) {
 			return
 		}
 		var added []string
 		for _, h := range p.Hosts {
-			if old.Host(h.Key) == nil {
+			if p.Old.Host(h.Key) == nil {
 				added = append(added, h.Key)
 			}
 		}
-		for _, h := range old.Hosts {
+		for _, h := range p.Old.Hosts {
 			if !certain(h) || !h.Is("IsReverse") || p.Host(h.Key) != nil {
 				continue
 			}

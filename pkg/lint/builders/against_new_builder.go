@@ -1,7 +1,6 @@
 package builders
 
 import (
-	"gobuild/pkg/buildconfig"
 	"gobuild/pkg/lint"
 )
 
@@ -22,13 +21,13 @@ var _ = registerChange(ChangeRule{
 			`addBuilder(BuildConfig{Name: "linux-sparc64", HostType: "host-linux-sparc64", KnownIssues: []int{12345}})`,
 		Section: "build protocol, section 12.3",
 	},
-	Check: func(p *Pass, old *buildconfig.Source) {
-		if !whole(old) {
+	Check: func(p *Change) {
+		if !whole(p.Old) {
 			return
 		}
 		for _, b := range p.Builders {
 			issues, all := b.List("KnownIssues")
-			if certain(b) && old.Builder(b.Key) == nil && all && len(issues) == 0 {
+			if certain(b) && p.Old.Builder(b.Key) == nil && all && len(issues) == 0 {
 				p.Reportf(b.Node("Name"), "new builder type %s has no KnownIssues", b.Key)
 			}
 		}

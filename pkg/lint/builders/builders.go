@@ -18,83 +18,36 @@ import (
 )
 
 // Rule is a rule for a builders.go.
-type Rule struct {
-	lint.Doc
-	// Check reports what is wrong.
-	Check func(*Pass)
-	// Last is set for a rule that looks at what the others have found.
-	Last bool
-}
+type Rule = lint.Rule[*Pass]
 
 // Pass is what a rule gets: a builders.go, and where its findings go.
 type Pass struct {
 	*buildconfig.Source
-	rule     Rule
+	rule     lint.Doc
 	reporter *lint.Reporter
 }
 
-// rules is every rule, in the order of --list-rules; each file adds its own.
-var rules []Rule
+// rules is every rule about one builders.go.
+var rules lint.Rules[*Pass]
 
 // register adds a rule; its file does so when the program starts.
-func register(r Rule) struct{} {
-	rules = append(rules, r)
-	return struct{}{}
-}
+func register(r Rule) struct{} { return rules.Add(r) }
 
-// Rules returns all rules, sorted by name.
-func Rules() []Rule {
-	list := slices.Clone(rules)
-	slices.SortFunc(list, func(a, b Rule) int { return strings.Compare(a.ID, b.ID) })
-	return list
-}
+// Rules returns all rules about one builders.go, sorted by name.
+func Rules() []Rule { return rules.All() }
 
 // Check applies all rules to a builders.go. What comments take back is still
 // in it: see Comments and lint.Ignore.
 func Check(src *buildconfig.Source, r *lint.Reporter) {
-	list := Rules()
-	slices.SortStableFunc(list, func(a, b Rule) int {
-		switch {
-		case a.Last == b.Last:
-			return 0
-		case b.Last:
-			return -1
-		}
-		return 1
-	})
-	for _, rule := range list {
-		if rule.Check == nil || !r.Applies(rule.Doc) {
-			continue
-		}
-		rule.Check(&Pass{Source: src, rule: rule, reporter: r})
-	}
+	rules.Check(r, func(rule lint.Doc) *Pass { return &Pass{Source: src, rule: rule, reporter: r} })
 }
 
 // Docs returns the documentation of all rules, those about changes and about
 // comments too, sorted by name.
 func Docs() []lint.Doc {
-	list := []lint.Doc{lint.BadIgnore, lint.UnusedIgnore}
-	for _, rule := range rules {
-		list = append(list, rule.Doc)
-	}
-	for _, rule := range changeRules {
-		list = append(list, rule.Doc)
-	}
-	slices.SortFunc(list, func(a, b lint.Doc) int { return strings.Compare(a.ID, b.ID) })
+	list := slices.Concat(rules.Docs(), changeRules.Docs(), []lint.Doc{lint.BadIgnore, lint.UnusedIgnore})
+	lint.SortDocs(list)
 	return list
-}
-
-// Known returns the names of all rules, those about comments too.
-func Known() []string {
-	known := []string{lint.BadIgnore.ID, lint.UnusedIgnore.ID}
-	for _, rule := range rules {
-		known = append(known, rule.ID)
-	}
-	for _, rule := range changeRules {
-		known = append(known, rule.ID)
-	}
-	slices.Sort(known)
-	return known
 }
 
 // Reportf reports a finding at a piece of the source. A nil node is the
@@ -105,7 +58,7 @@ func (p *Pass) Reportf(at ast.Node, format string, args ...any) {
 
 // ReportFix is Reportf with a fix, which may be nil.
 func (p *Pass) ReportFix(at ast.Node, fix *lint.Fix, format string, args ...any) {
-	p.reporter.Report(p.rule.Doc, p.span(at), fix, format, args...)
+	p.reporter.Report(p.rule, p.span(at), fix, format, args...)
 }
 
 // span returns where a node is. Of one of several lines it is the first.

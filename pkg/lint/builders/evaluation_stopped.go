@@ -21,7 +21,7 @@ var _ = register(Rule{
 			return
 		}
 		why, at := p.stopPlace()
-		p.reporter.Report(p.rule.Doc, at, nil, "the source was not followed to its end, and what comes after is not looked at: %s", why)
+		p.reporter.Report(p.rule, at, nil, "the source was not followed to its end, and what comes after is not looked at: %s", why)
 	},
 })
 

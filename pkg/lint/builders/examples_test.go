@@ -1,6 +1,7 @@
 package builders
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"golang.org/x/tools/txtar"
 
 	"gobuild/pkg/lint"
+	"gobuild/pkg/lint/linttest"
 )
 
 // onlyBefore are the rules of which the example without the mistake is not
@@ -24,11 +26,7 @@ var onlyBefore = map[string]string{
 // before gives a finding of the rule, and what is after gives none of it. What
 // a rule wants of the module around the file is in testdata/examples.
 func TestExamples(t *testing.T) {
-	docs := []lint.Doc{lint.BadIgnore, lint.UnusedIgnore}
-	for _, rule := range Rules() {
-		docs = append(docs, rule.Doc)
-	}
-	for _, doc := range docs {
+	for _, doc := range append(rules.Docs(), lint.BadIgnore, lint.UnusedIgnore) {
 		t.Run(doc.ID, func(t *testing.T) {
 			checkExamples(t, doc, func(c *ruleCase, example string) []lint.Finding {
 				return c.lint(exampleFile(example, doc.After))
@@ -60,17 +58,18 @@ func checkExamples(t *testing.T, doc lint.Doc, find func(c *ruleCase, example st
 	if err != nil {
 		t.Fatal(err)
 	}
-	frame := filepath.Join("testdata", "examples", doc.ID+".txtar")
-	if _, err := os.Stat(frame); err != nil {
-		frame = os.DevNull
+	frame, err := txtar.ParseFile(filepath.Join("testdata", "examples", doc.ID+".txtar"))
+	if errors.Is(err, os.ErrNotExist) {
+		frame = &txtar.Archive{}
+	} else if err != nil {
+		t.Fatal(err)
 	}
 	c := newCase(t, doc, frame)
 	c.archive.Files = append(c.archive.Files, txtar.File{Name: "frame/dashboard/policies.go", Data: policies})
-	others := func(f lint.Finding) bool { return f.Rule != doc.ID }
-	if findings := slices.DeleteFunc(find(c, doc.Before), others); len(findings) == 0 {
+	if findings := linttest.Of(doc, find(c, doc.Before)); len(findings) == 0 {
 		t.Errorf("before: the rule finds nothing in\n%s", doc.Before)
 	}
-	if findings := slices.DeleteFunc(find(c, doc.After), others); len(findings) > 0 && onlyBefore[doc.ID] == "" {
+	if findings := linttest.Of(doc, find(c, doc.After)); len(findings) > 0 && onlyBefore[doc.ID] == "" {
 		t.Errorf("after: %v in\n%s", findings, doc.After)
 	}
 }

@@ -1,10 +1,7 @@
 package builders
 
 import (
-	"bytes"
 	"flag"
-	"fmt"
-	"go/format"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,55 +12,39 @@ import (
 
 	"gobuild/pkg/buildconfig"
 	"gobuild/pkg/lint"
+	"gobuild/pkg/lint/linttest"
 )
 
 var update = flag.Bool("update", false, "write golden files anew")
 
-// TestRules checks each rule with its testdata/rules/RULE.txtar. In it are
-// pairs of bad*.go, in which the rule finds something, and good*.go, in which
-// no rule does; and, written by -update, want with all that is found in the bad
-// ones and, for rules that can mend, the mended bad*.go as fixed*.go.
+// TestRules checks each rule with its testdata/rules/RULE.txtar.
 func TestRules(t *testing.T) {
-	var docs []lint.Doc
-	for _, rule := range Rules() {
-		docs = append(docs, rule.Doc)
-	}
-	eachCase(t, "rules", docs, (*ruleCase).lint)
+	linttest.Each(t, "testdata/rules", *update, rules.Docs(), func(c *linttest.Case) {
+		rc := newCase(c.T, c.Rule, c.Archive)
+		c.File, c.Find = rc.file, rc.lint
+	})
 }
 
 // TestChangeRules does the same with the rules about changes and
 // testdata/changes/RULE.txtar: each bad*.go and good*.go is a new version of
 // old.go, and only rules about changes are applied.
 func TestChangeRules(t *testing.T) {
-	var docs []lint.Doc
-	for _, rule := range ChangeRules() {
-		docs = append(docs, rule.Doc)
-	}
-	eachCase(t, "changes", docs, (*ruleCase).lintChange)
+	linttest.Each(t, "testdata/changes", *update, changeRules.Docs(), func(c *linttest.Case) {
+		rc := newCase(c.T, c.Rule, c.Archive)
+		c.File, c.Find = rc.file, rc.lintChange
+	})
 }
 
-// eachCase checks each rule with its archive in a directory of testdata, and
-// that the directory has no others.
-func eachCase(t *testing.T, dir string, docs []lint.Doc, check func(c *ruleCase, text []byte) []lint.Finding) {
-	files, _ := filepath.Glob(filepath.Join("testdata", dir, "*.txtar"))
-	for _, doc := range docs {
-		t.Run(doc.ID, func(t *testing.T) {
-			file := filepath.Join("testdata", dir, doc.ID+".txtar")
-			c := newCase(t, doc, file)
-			c.check(check)
-			if *update {
-				if err := os.WriteFile(file, txtar.Format(c.archive), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-		})
-		files = slices.DeleteFunc(files, func(file string) bool { return filepath.Base(file) == doc.ID+".txtar" })
-	}
-	for _, file := range files {
-		t.Errorf("%s is of no rule", file)
+// TestDocs checks that every rule says what it is about.
+func TestDocs(t *testing.T) {
+	linttest.Docs(t, Rules())
+	linttest.Docs(t, ChangeRules())
+	if names := lint.Names(Docs()); len(slices.Compact(names)) != len(Docs()) {
+		t.Error("two rules have the same name")
 	}
 }
 
+// ruleCase is a rule with files for it.
 type ruleCase struct {
 	t       *testing.T
 	rule    lint.Doc
@@ -72,74 +53,8 @@ type ruleCase struct {
 }
 
 // newCase returns the case of a rule with an archive.
-func newCase(t *testing.T, rule lint.Doc, archive string) *ruleCase {
-	t.Helper()
-	ar, err := txtar.ParseFile(archive)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &ruleCase{t: t, rule: rule, archive: ar, file: filepath.Join(t.TempDir(), "dashboard", "builders.go")}
-}
-
-func (c *ruleCase) check(check func(c *ruleCase, text []byte) []lint.Finding) {
-	var want bytes.Buffer
-	bad, good := 0, 0
-	for _, f := range slices.Clone(c.archive.Files) {
-		if formatted, err := format.Source(f.Data); strings.HasSuffix(f.Name, ".go") && err == nil && !bytes.Equal(formatted, f.Data) {
-			c.t.Errorf("%s is not gofmt'd", f.Name)
-		}
-		switch {
-		case strings.HasPrefix(f.Name, "bad"):
-			bad++
-			findings := check(c, f.Data)
-			if !slices.ContainsFunc(findings, func(f lint.Finding) bool { return f.Rule == c.rule.ID }) {
-				c.t.Errorf("%s: the rule finds nothing", f.Name)
-			}
-			for _, finding := range findings {
-				fmt.Fprintf(&want, "%s:%d:%d: %s: %s [%s]\n", f.Name, finding.Line, finding.Column, finding.Severity, finding.Message, finding.Rule)
-			}
-			c.checkFix(f, findings)
-		case strings.HasPrefix(f.Name, "good"):
-			good++
-			for _, finding := range check(c, f.Data) {
-				c.t.Errorf("%s: %s", f.Name, finding)
-			}
-		}
-	}
-	if bad == 0 || good == 0 {
-		c.t.Errorf("%d bad files, %d good ones: at least one of each", bad, good)
-	}
-	c.golden("want", want.Bytes())
-}
-
-// checkFix checks what --fix makes of a bad file: nothing that the rule finds
-// and can mend is left, and once more nothing changes.
-func (c *ruleCase) checkFix(f txtar.File, findings []lint.Finding) {
-	fixed, made, err := lint.Apply(c.file, f.Data, findings)
-	if err != nil {
-		c.t.Errorf("%s: %v", f.Name, err)
-		return
-	}
-	own := slices.ContainsFunc(findings, func(f lint.Finding) bool { return f.Rule == c.rule.ID && f.Fix != nil })
-	if !c.rule.Fix {
-		if own {
-			c.t.Errorf("%s: the rule mends, and its documentation does not say so", f.Name)
-		}
-		return
-	}
-	if made == 0 || !own {
-		c.t.Errorf("%s: nothing is mended", f.Name)
-	}
-	c.golden(strings.Replace(f.Name, "bad", "fixed", 1), fixed)
-	again := c.lint(fixed)
-	for _, finding := range again {
-		if finding.Rule == c.rule.ID && finding.Fix != nil {
-			c.t.Errorf("mended %s: %s", f.Name, finding)
-		}
-	}
-	if second, _, err := lint.Apply(c.file, fixed, again); err != nil || !bytes.Equal(second, fixed) {
-		c.t.Errorf("%s: mending again changes something (%v)", f.Name, err)
-	}
+func newCase(t *testing.T, rule lint.Doc, archive *txtar.Archive) *ruleCase {
+	return &ruleCase{t: t, rule: rule, archive: archive, file: filepath.Join(t.TempDir(), "dashboard", "builders.go")}
 }
 
 func (c *ruleCase) lint(text []byte) []lint.Finding {
@@ -167,7 +82,7 @@ func (c *ruleCase) findChange(from, to []byte) []lint.Finding {
 func (c *ruleCase) report(src *buildconfig.Source, check func(*lint.Reporter)) []lint.Finding {
 	r := lint.NewReporter(nil)
 	check(r)
-	lint.Ignore(r, Comments(src), Known())
+	lint.Ignore(r, Comments(src), lint.Names(Docs()))
 	lint.Sort(r.Findings)
 	return r.Findings
 }
@@ -229,35 +144,4 @@ func readInFrame(t testing.TB, name string, text []byte) *buildconfig.Source {
 		t.Fatal(err)
 	}
 	return src
-}
-
-// golden compares data with a file of the archive, or writes it.
-func (c *ruleCase) golden(name string, data []byte) {
-	i := slices.IndexFunc(c.archive.Files, func(f txtar.File) bool { return f.Name == name })
-	switch {
-	case *update && i < 0:
-		c.archive.Files = append(c.archive.Files, txtar.File{Name: name, Data: data})
-	case *update:
-		c.archive.Files[i].Data = data
-	case i < 0:
-		c.t.Errorf("no %s (go test -update)", name)
-	case !bytes.Equal(c.archive.Files[i].Data, data):
-		c.t.Errorf("%s (go test -update):\n%s\nwant:\n%s", name, data, c.archive.Files[i].Data)
-	}
-}
-
-// TestDocs checks that every rule says what it is about.
-func TestDocs(t *testing.T) {
-	for _, rule := range Rules() {
-		d := rule.Doc
-		if d.Title == "" || d.Why == "" || d.Before == "" || d.After == "" || !d.Severity.Valid() || d.Severity == lint.Off {
-			t.Errorf("rule %s lacks documentation", d.ID)
-		}
-		if rule.Check == nil {
-			t.Errorf("rule %s checks nothing", d.ID)
-		}
-	}
-	if n := len(Known()); len(slices.Compact(Known())) != n {
-		t.Error("two rules have the same name")
-	}
 }

@@ -88,7 +88,7 @@ func (p *Pass) explained(fault goeval.Panic, hosts []*buildconfig.Record) bool {
 // isError reports whether a rule is about errors, whatever severity a
 // configuration gives it.
 func isError(id string) bool {
-	return slices.ContainsFunc(rules, func(r Rule) bool { return r.ID == id && r.Severity == lint.Error })
+	return slices.ContainsFunc(rules.Docs(), func(d lint.Doc) bool { return d.ID == id && d.Severity == lint.Error })
 }
 
 // covers reports whether a finding begins within a node.

@@ -22,10 +22,10 @@ var _ = register(Rule{
 			at := lint.Span{Start: err.Pos, End: err.Pos}
 			at.End.Column++
 			if lines > maxSyntax {
-				p.reporter.Report(p.rule.Doc, at, nil, "%s; %d more mistakes come after this, most of them because of one before it", err.Msg, len(p.Syntax)-i-1)
+				p.reporter.Report(p.rule, at, nil, "%s; %d more mistakes come after this, most of them because of one before it", err.Msg, len(p.Syntax)-i-1)
 				return
 			}
-			p.reporter.Report(p.rule.Doc, at, nil, "%s", err.Msg)
+			p.reporter.Report(p.rule, at, nil, "%s", err.Msg)
 		}
 	},
 })

@@ -63,22 +63,13 @@ func New(opts Options) (*Linter, error) {
 
 // Docs returns the documentation of all rules, sorted by name.
 func Docs() []lint.Doc {
-	list := builders.Docs()
-	for _, rule := range star.Rules() {
-		list = append(list, rule.Doc)
-	}
-	slices.SortFunc(list, func(a, b lint.Doc) int { return strings.Compare(a.ID, b.ID) })
+	list := append(builders.Docs(), star.Docs()...)
+	lint.SortDocs(list)
 	return slices.CompactFunc(list, func(a, b lint.Doc) bool { return a.ID == b.ID })
 }
 
 // Known returns the names of all rules, sorted.
-func Known() []string {
-	var names []string
-	for _, d := range Docs() {
-		names = append(names, d.ID)
-	}
-	return names
-}
+func Known() []string { return lint.Names(Docs()) }
 
 // Doc returns the documentation of a rule; unknown rules are an error, with the
 // nearest one as hint.

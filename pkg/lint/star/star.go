@@ -11,7 +11,6 @@
 package star
 
 import (
-	"slices"
 	"strings"
 
 	"go.starlark.net/syntax"
@@ -20,54 +19,36 @@ import (
 )
 
 // Rule is a rule for a main.star.
-type Rule struct {
-	lint.Doc
-	// Check reports what is wrong.
-	Check func(*Pass)
-}
+type Rule = lint.Rule[*Pass]
 
 // Pass is what a rule gets: a main.star, and where its findings go.
 type Pass struct {
 	*Source
-	rule     Rule
+	rule     lint.Doc
 	reporter *lint.Reporter
 }
 
-// rules is every rule; each file adds its own.
-var rules []Rule
+// rules is every rule.
+var rules lint.Rules[*Pass]
 
 // register adds a rule; its file does so when the program starts.
-func register(r Rule) struct{} {
-	rules = append(rules, r)
-	return struct{}{}
-}
+func register(r Rule) struct{} { return rules.Add(r) }
 
 // Rules returns all rules, sorted by name.
-func Rules() []Rule {
-	list := slices.Clone(rules)
-	slices.SortFunc(list, func(a, b Rule) int { return strings.Compare(a.ID, b.ID) })
-	return list
-}
+func Rules() []Rule { return rules.All() }
 
 // Check applies all rules to a main.star. What comments take back is still in
 // it: see Comments and lint.Ignore.
 func Check(src *Source, r *lint.Reporter) {
-	for _, rule := range Rules() {
-		if rule.Check == nil || !r.Applies(rule.Doc) {
-			continue
-		}
-		rule.Check(&Pass{Source: src, rule: rule, reporter: r})
-	}
+	rules.Check(r, func(rule lint.Doc) *Pass { return &Pass{Source: src, rule: rule, reporter: r} })
 }
 
-// Known returns the names of all rules, those about comments too.
-func Known() []string {
-	known := []string{lint.BadIgnore.ID, lint.UnusedIgnore.ID}
-	for _, rule := range rules {
-		known = append(known, rule.ID)
-	}
-	slices.Sort(known)
-	return known
+// Docs returns the documentation of all rules, those about comments too, sorted
+// by name.
+func Docs() []lint.Doc {
+	list := append(rules.Docs(), lint.BadIgnore, lint.UnusedIgnore)
+	lint.SortDocs(list)
+	return list
 }
 
 // Comments returns the comments of a main.star. Formatters of Starlark put a
@@ -114,7 +95,7 @@ func (p *Pass) Reportf(at syntax.Node, format string, args ...any) {
 
 // ReportFix is Reportf with a fix, which may be nil.
 func (p *Pass) ReportFix(at syntax.Node, fix *lint.Fix, format string, args ...any) {
-	p.reporter.Report(p.rule.Doc, p.span(at), fix, format, args...)
+	p.reporter.Report(p.rule, p.span(at), fix, format, args...)
 }
 
 // span returns where a node is; of one of several lines it is the first.

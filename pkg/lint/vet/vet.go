@@ -63,7 +63,7 @@ func run(pass *analysis.Pass) (any, error) {
 	}
 	severity := map[string]lint.Severity{}
 	for rule := range strings.SplitSeq(disabled, ",") {
-		if severity[rule] = lint.Off; rule != "" && !slices.Contains(builders.Known(), rule) {
+		if severity[rule] = lint.Off; rule != "" && !slices.Contains(lint.Names(builders.Docs()), rule) {
 			// Not an error: the go command would tell of it once and take the
 			// package for checked from then on.
 			pass.Reportf(pass.Files[0].Package, "-%s.%s: there is no rule %q", name, disableFlag, rule)
@@ -81,7 +81,7 @@ func run(pass *analysis.Pass) (any, error) {
 		}
 		r := lint.NewReporter(severity)
 		builders.Check(src, r)
-		lint.Ignore(r, builders.Comments(src), builders.Known())
+		lint.Ignore(r, builders.Comments(src), lint.Names(builders.Docs()))
 		lint.Sort(r.Findings)
 		for _, finding := range r.Findings {
 			if finding.File == tf.Name() {
