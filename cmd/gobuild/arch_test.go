@@ -48,13 +48,14 @@ var rooms = map[string][]string{
 	"memtrim":      {},
 	"hint":         {},
 	"netdial":      {},
+	"plain":        {},
 	"ports":        {},
 	"version":      {},
 }
 
 // leaves are rooms that every room may import. They import nothing but each
 // other.
-var leaves = []string{"account", "atomicfile", "availability", "diskspace", "hint", "lazyre", "memtrim", "netdial", "ports", "version"}
+var leaves = []string{"account", "atomicfile", "availability", "diskspace", "hint", "lazyre", "memtrim", "netdial", "plain", "ports", "version"}
 
 // workerRooms run on builder machines, of every port, and in porters' hands.
 var workerRooms = []string{"buildlet", "stage0", "farmbot", "supervise", "machinetoken", "swarmbot", "doctor", "botcert", "builderkey", "gomote"}

@@ -9,6 +9,7 @@ import (
 
 	"gobuild/pkg/botcert"
 	"gobuild/pkg/hint"
+	"gobuild/pkg/plain"
 )
 
 // newCSRCheckCommand returns "gobuild csr check".
@@ -122,7 +123,7 @@ func (a *app) printFailures(r botcert.Report) {
 		if f.Hint != "" {
 			line += "; " + strings.ReplaceAll(f.Hint, "\n", "; ")
 		}
-		fmt.Fprintln(a.stdout, printable(line))
+		fmt.Fprintln(a.stdout, plain.Text(line))
 	}
 }
 
@@ -134,7 +135,7 @@ func (a *app) printFindings(r botcert.Report) {
 	if r.Kind != "" {
 		heading += ": " + r.Kind
 	}
-	fmt.Fprintln(a.stdout, p.strong.Render(printable(heading)))
+	fmt.Fprintln(a.stdout, p.strong.Render(plain.Text(heading)))
 	width := 0
 	for _, f := range r.Findings {
 		width = max(width, len(f.What))
@@ -148,12 +149,12 @@ func (a *app) printFindings(r botcert.Report) {
 		case botcert.Fail:
 			state = p.bad
 		}
-		text := printable(f.Found)
+		text := plain.Text(f.Found)
 		if f.Wanted != "" {
-			text += indent + "wanted: " + printable(f.Wanted)
+			text += indent + "wanted: " + plain.Text(f.Wanted)
 		}
 		for line := range strings.Lines(f.Hint) {
-			text += indent + p.note.Render("hint:") + " " + printable(strings.TrimSuffix(line, "\n"))
+			text += indent + p.note.Render("hint:") + " " + plain.Text(strings.TrimSuffix(line, "\n"))
 		}
 		fmt.Fprintf(a.stdout, "  %s  %-*s  %s\n", state.Render(fmt.Sprintf("%-4s", f.State)), width, f.What, text)
 	}

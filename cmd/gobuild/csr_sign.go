@@ -10,6 +10,7 @@ import (
 
 	"gobuild/pkg/botcert"
 	"gobuild/pkg/hint"
+	"gobuild/pkg/plain"
 )
 
 // newCSRSignCommand returns "gobuild csr sign".
@@ -51,7 +52,7 @@ expires, shortened (it ends with the CA), file (the CA's copy), out.`,
 				return err
 			}
 			for _, note := range notes {
-				fmt.Fprintf(a.stderr, "# %s: %s\n", printable(args[0]), printable(note.Text))
+				fmt.Fprintf(a.stderr, "# %s: %s\n", plain.Text(args[0]), plain.Text(note.Text))
 			}
 			ca, err := botcert.OpenCA(dir)
 			if err != nil {

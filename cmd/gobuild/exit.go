@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"gobuild/pkg/hint"
+	"gobuild/pkg/plain"
 )
 
 // The exit codes of gobuild. "gobuild gomote run" besides gives back the
@@ -99,12 +100,12 @@ func (a *app) warn(warnings ...string) {
 }
 
 // printNote writes text behind a label; further lines of text are indented to
-// stand below the first. plain is the label without colour codes.
-func printNote(w io.Writer, label, plain, text string) {
-	indent := "\n" + strings.Repeat(" ", len(plain)+1)
+// stand below the first. bare is the label without colour codes.
+func printNote(w io.Writer, label, bare, text string) {
+	indent := "\n" + strings.Repeat(" ", len(bare)+1)
 	lines := strings.Split(strings.TrimSpace(text), "\n")
 	for i, line := range lines {
-		lines[i] = printable(line)
+		lines[i] = plain.Text(line)
 	}
 	fmt.Fprintf(w, "%s %s\n", label, strings.Join(lines, indent))
 }

@@ -18,6 +18,7 @@ import (
 	"gobuild/pkg/buildlet"
 	"gobuild/pkg/gomote"
 	"gobuild/pkg/hint"
+	"gobuild/pkg/plain"
 )
 
 // newGomotePut returns "gobuild gomote put".
@@ -228,7 +229,7 @@ size, time and, with -d, the SHA-1 of the content, a tab between two.`,
 				if a.isTerminal(a.stdout) {
 					field := strings.Split(line, "\t")
 					for i := range field {
-						field[i] = printable(field[i])
+						field[i] = plain.Text(field[i])
 					}
 					line = strings.Join(field, "\t")
 				}

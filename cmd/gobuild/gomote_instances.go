@@ -10,6 +10,7 @@ import (
 
 	"gobuild/pkg/api"
 	"gobuild/pkg/gomote"
+	"gobuild/pkg/plain"
 )
 
 // newGomoteCreate returns "gobuild gomote create".
@@ -90,7 +91,7 @@ func (a *app) tellWaiting(tell bool) func(api.CreateEvent) {
 			msg += fmt.Sprintf("; requests that are served first: %d", ev.Ahead)
 		}
 		if tell && msg != last {
-			fmt.Fprintf(a.stderr, "# waiting: %s\n", printable(msg))
+			fmt.Fprintf(a.stderr, "# waiting: %s\n", plain.Text(msg))
 			last = msg
 		}
 	}

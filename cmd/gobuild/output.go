@@ -6,11 +6,12 @@ import (
 	"io"
 	"os"
 	"strings"
-	"unicode"
 
 	"charm.land/lipgloss/v2"
 	"charm.land/lipgloss/v2/table"
 	"golang.org/x/term"
+
+	"gobuild/pkg/plain"
 )
 
 // palette is the set of styles that the commands speak in. Without colours
@@ -74,7 +75,7 @@ func (a *app) printTable(headers []string, rows [][]string) error {
 	for _, row := range rows {
 		cells := make([]string, len(row))
 		for i, cell := range row {
-			cells[i] = printable(cell)
+			cells[i] = plain.Text(cell)
 		}
 		t.Row(cells...)
 	}
@@ -127,18 +128,4 @@ func (a *app) width(stream io.Writer) int {
 		return min(width, 120) // longer lines are hard to read
 	}
 	return 0
-}
-
-// printable returns s with what could steer a terminal replaced by question
-// marks: control characters, and bytes that are not UTF-8.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\t':
-			return ' '
-		case unicode.IsControl(r), r == unicode.ReplacementChar:
-			return '?'
-		}
-		return r
-	}, s)
 }

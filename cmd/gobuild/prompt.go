@@ -12,6 +12,7 @@ import (
 	"golang.org/x/term"
 
 	"gobuild/pkg/hint"
+	"gobuild/pkg/plain"
 )
 
 // errNoAnswer is returned where a person ended the questions.
@@ -90,9 +91,9 @@ func (p *prompter) ask(ctx context.Context, question, def string, check func(str
 			answer = def
 		}
 		if err := check(answer); err != nil {
-			fmt.Fprintln(p.out, "  "+printable(err.Error()))
+			fmt.Fprintln(p.out, "  "+plain.Text(err.Error()))
 			if advice := hint.Of(err); advice != "" {
-				fmt.Fprintln(p.out, "  "+printable(advice))
+				fmt.Fprintln(p.out, "  "+plain.Text(advice))
 			}
 			continue
 		}

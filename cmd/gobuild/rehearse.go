@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"gobuild/pkg/plain"
 	"gobuild/pkg/rehearse"
 )
 
@@ -150,11 +151,11 @@ func (a *app) printStep(p palette, s rehearse.Step) {
 			line = "$ " + line
 		}
 		if line != "" {
-			fmt.Fprintf(a.stdout, "        %s\n", p.dim.Render(printable(line)))
+			fmt.Fprintf(a.stdout, "        %s\n", p.dim.Render(plain.Text(line)))
 		}
 	}
 	if s.Err != nil {
-		fmt.Fprintf(a.stdout, "        %s\n", p.bad.Render(printable(s.Err.Error())))
+		fmt.Fprintf(a.stdout, "        %s\n", p.bad.Render(plain.Text(s.Err.Error())))
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"gobuild/pkg/api"
+	"gobuild/pkg/plain"
 	"gobuild/pkg/request"
 )
 
@@ -42,7 +43,7 @@ func (a *app) requestCoordinator(ctx context.Context, f requestFlags, draft *req
 		return a.printJSON(withoutKey(filed))
 	}
 	fmt.Fprintf(a.stderr, "# %s has the request; see how it goes with: gobuild request status --to coordinator %s\n", c.URL(), filed.ID)
-	_, err = fmt.Fprintln(a.stdout, printable(filed.ID))
+	_, err = fmt.Fprintln(a.stdout, plain.Text(filed.ID))
 	return err
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"gobuild/pkg/hint"
 	"gobuild/pkg/netdial"
+	"gobuild/pkg/plain"
 	"gobuild/pkg/request"
 	"gobuild/pkg/version"
 )
@@ -132,7 +133,7 @@ func (a *app) printFiled(g *request.GitHub, draft *request.Draft, filed request.
 		return a.printJSON(filed)
 	}
 	fmt.Fprintf(a.stderr, "# filed; see how it goes with: gobuild request status %d\n", filed.Number)
-	_, err := fmt.Fprintln(a.stdout, printable(filed.URL))
+	_, err := fmt.Fprintln(a.stdout, plain.Text(filed.URL))
 	return err
 }
 

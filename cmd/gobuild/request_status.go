@@ -10,6 +10,7 @@ import (
 	"gobuild/pkg/api"
 	"gobuild/pkg/botcert"
 	"gobuild/pkg/hint"
+	"gobuild/pkg/plain"
 	"gobuild/pkg/request"
 )
 
@@ -183,10 +184,10 @@ func grantedText(r api.Request, out string) string {
 // is and why.
 func (a *app) printFacts(heading, turn, why string, facts [][2]string) {
 	p := a.palette(a.stdout)
-	fmt.Fprintln(a.stdout, p.strong.Render(printable(heading)))
+	fmt.Fprintln(a.stdout, p.strong.Render(plain.Text(heading)))
 	for _, fact := range facts {
 		if fact[1] != "" {
-			fmt.Fprintf(a.stdout, "  %-12s %s\n", fact[0], printable(fact[1]))
+			fmt.Fprintf(a.stdout, "  %-12s %s\n", fact[0], plain.Text(fact[1]))
 		}
 	}
 	style := p.note
@@ -197,5 +198,5 @@ func (a *app) printFacts(heading, turn, why string, facts [][2]string) {
 	case api.TurnMaintainer:
 		text = "the maintainer's"
 	}
-	fmt.Fprintf(a.stdout, "  %-12s %s: %s\n", "turn", style.Render(text), printable(why))
+	fmt.Fprintf(a.stdout, "  %-12s %s: %s\n", "turn", style.Render(text), plain.Text(why))
 }

@@ -11,6 +11,7 @@ import (
 	"gobuild/pkg/api"
 	"gobuild/pkg/botcert"
 	"gobuild/pkg/hint"
+	"gobuild/pkg/plain"
 )
 
 // newRequestsCommand returns "gobuild requests" with all that is below it.
@@ -250,7 +251,7 @@ func (a *app) printRequest(r api.Request) error {
 		{"certificate", certificateText(r)},
 		{"CSR", csrText(r)},
 	}
-	fmt.Fprintln(a.stdout, pal.strong.Render(printable(r.ID)))
+	fmt.Fprintln(a.stdout, pal.strong.Render(plain.Text(r.ID)))
 	for _, row := range rows {
 		if row[1] != "" {
 			fmt.Fprintf(a.stdout, "  %-12s %s\n", row[0], indented(row[1], 15))
@@ -275,7 +276,7 @@ func when(t time.Time) string {
 func indented(text string, n int) string {
 	lines := strings.Split(text, "\n")
 	for i, line := range lines {
-		lines[i] = printable(line)
+		lines[i] = plain.Text(line)
 	}
 	return strings.Join(lines, "\n"+strings.Repeat(" ", n))
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"gobuild/pkg/plain"
 	"gobuild/pkg/supervise/unit"
 )
 
@@ -202,7 +203,7 @@ func (a *app) printPlan(p unit.Plan) error {
 
 func (a *app) sayNotes(p unit.Plan) {
 	for _, note := range p.Notes {
-		fmt.Fprintf(a.stderr, "note: %s\n", printable(note))
+		fmt.Fprintf(a.stderr, "note: %s\n", plain.Text(note))
 	}
 }
 
@@ -271,7 +272,7 @@ func (a *app) uninstallService(ctx context.Context, p unit.Plan, in *unit.Instal
 		return err
 	}
 	for _, what := range stays {
-		fmt.Fprintf(a.stderr, "stays: %s\n", printable(what))
+		fmt.Fprintf(a.stderr, "stays: %s\n", plain.Text(what))
 	}
 	return nil
 }
@@ -284,7 +285,7 @@ func (a *app) sayDone(dryRun bool) func(string) {
 	}
 	return func(what string) {
 		for line := range strings.Lines(what) {
-			fmt.Fprintln(stream, printable(strings.TrimRight(line, "\n")))
+			fmt.Fprintln(stream, plain.Text(strings.TrimRight(line, "\n")))
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"gobuild/pkg/hint"
+	"gobuild/pkg/plain"
 	"gobuild/pkg/supervise"
 	"gobuild/pkg/supervise/unit"
 )
@@ -48,9 +49,9 @@ func (a *app) serviceStatus(ctx context.Context, p unit.Plan, healthAddr string)
 			return err
 		}
 	} else {
-		fmt.Fprintf(a.stdout, "%s: %s\n", status.Name, printable(status.State))
+		fmt.Fprintf(a.stdout, "%s: %s\n", status.Name, plain.Text(status.State))
 		if status.Worker != "" {
-			fmt.Fprintf(a.stdout, "worker: %s\n", printable(status.Worker))
+			fmt.Fprintf(a.stdout, "worker: %s\n", plain.Text(status.Worker))
 		} else if status.WorkerError != "" {
 			a.warn("the worker does not answer: " + status.WorkerError)
 		}

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/term"
 
 	"gobuild/pkg/api"
+	"gobuild/pkg/plain"
 )
 
 // column is a column of the status. One that a terminal has no room for is
@@ -134,14 +135,14 @@ func (a *app) departed(gone []api.HostGone) statusTable {
 // add adds a row.
 func (t *statusTable) add(cells ...string) {
 	for i := range t.columns {
-		t.columns[i].cells = append(t.columns[i].cells, printable(cells[i]))
+		t.columns[i].cells = append(t.columns[i].cells, plain.Text(cells[i]))
 	}
 	t.remarks = append(t.remarks, nil)
 }
 
 // remark adds a line below the last row, unless it says nothing.
 func (t *statusTable) remark(bad bool, format string, args ...any) {
-	text := strings.TrimSpace(printable(fmt.Sprintf(format, args...)))
+	text := strings.TrimSpace(plain.Text(fmt.Sprintf(format, args...)))
 	if last := len(t.remarks) - 1; text != "" {
 		t.remarks[last] = append(t.remarks[last], remark{text, bad})
 	}

@@ -11,6 +11,8 @@ import (
 	"path"
 	"strings"
 	"time"
+
+	"gobuild/pkg/plain"
 )
 
 // The additions for coordinators. What they add is never reachable for those
@@ -145,7 +147,7 @@ func (s *Server) instanceOf(w http.ResponseWriter, r *http.Request) (id string, 
 		http.Error(w, "requires POST method", http.StatusBadRequest)
 		return "", false
 	}
-	if id = clip(r.URL.Query().Get("instance"), maxBy); id == "" {
+	if id = plain.Line(r.URL.Query().Get("instance"), maxBy); id == "" {
 		http.Error(w, "requires 'instance' parameter", http.StatusBadRequest)
 		return "", false
 	}
@@ -252,7 +254,7 @@ func (c *Client) Release(ctx context.Context, instance string) (Released, error)
 		return Released{}, fmt.Errorf("POST /release: %w", err)
 	}
 	for i := range rel.Strays {
-		rel.Strays[i].Command = clip(rel.Strays[i].Command, maxBy)
+		rel.Strays[i].Command = plain.Line(rel.Strays[i].Command, maxBy)
 	}
 	return rel, nil
 }
@@ -273,6 +275,6 @@ func (c *Client) SetAvailability(ctx context.Context, a Availability) (Asked, er
 	if err := json.NewDecoder(io.LimitReader(resp.Body, maxAvailability)).Decode(&answer); err != nil {
 		return Asked{}, fmt.Errorf("POST /availability: %w", err)
 	}
-	answer.Availability, answer.Decides = clipped(answer.Availability), clip(answer.Decides, maxBy)
+	answer.Availability, answer.Decides = clipped(answer.Availability), plain.Line(answer.Decides, maxBy)
 	return answer, nil
 }

@@ -16,6 +16,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"gobuild/pkg/plain"
 )
 
 // Limits of a Client's waits and of what it keeps of an answer.
@@ -116,10 +118,10 @@ func (c *Client) Status(ctx context.Context) (Status, error) {
 	if err := json.Unmarshal(body, &s); err != nil {
 		return Status{}, fmt.Errorf("GET /status: %w", err)
 	}
-	s.Program, s.GOOS, s.GOARCH = clip(s.Program, maxBy), clip(s.GOOS, maxName), clip(s.GOARCH, maxName)
+	s.Program, s.GOOS, s.GOARCH = plain.Line(s.Program, maxBy), plain.Line(s.GOOS, maxName), plain.Line(s.GOARCH, maxName)
 	s.Additions = s.Additions[:min(len(s.Additions), maxAdditions)]
 	for i, name := range s.Additions {
-		s.Additions[i] = clip(name, maxName)
+		s.Additions[i] = plain.Line(name, maxName)
 	}
 	s.Availability = clipped(s.Availability)
 	return s, nil

@@ -5,12 +5,11 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 	"sync"
 	"time"
-	"unicode"
 
 	"gobuild/pkg/availability"
+	"gobuild/pkg/plain"
 )
 
 // heldAfterUse is how long after its last request a machine counts as held
@@ -212,7 +211,7 @@ func (s *Server) consultGate() {
 	if s.opts.Gate == nil {
 		return
 	}
-	why := clip(s.opts.Gate(), maxWhy)
+	why := plain.Line(s.opts.Gate(), maxWhy)
 	d := &s.duty
 	d.mu.Lock()
 	before := d.gate
@@ -278,7 +277,7 @@ func checked(a Availability, now time.Time) (Availability, error) {
 	if a.Since.After(now) {
 		a.Since = now
 	}
-	a.By, a.Why = clip(a.By, maxBy), clip(a.Why, maxWhy)
+	a.By, a.Why = plain.Line(a.By, maxBy), plain.Line(a.Why, maxWhy)
 	return a, nil
 }
 
@@ -299,24 +298,7 @@ func logged(a Availability) []any {
 
 // clipped returns a, which somebody else says, with texts that can be shown.
 func clipped(a Availability) Availability {
-	a.State = availability.State(clip(string(a.State), maxName))
-	a.By, a.Why = clip(a.By, maxBy), clip(a.Why, maxWhy)
+	a.State = availability.State(plain.Line(string(a.State), maxName))
+	a.By, a.Why = plain.Line(a.By, maxBy), plain.Line(a.Why, maxWhy)
 	return a
-}
-
-// clip returns at most max bytes of text, on one line, without control
-// characters.
-func clip(text string, max int) string {
-	text = strings.ToValidUTF8(text, "?")
-	text = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
-		}
-		return r
-	}, text)
-	text = strings.TrimSpace(text)
-	if len(text) <= max {
-		return text
-	}
-	return strings.ToValidUTF8(text[:max-3], "") + "..."
 }

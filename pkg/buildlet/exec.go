@@ -13,11 +13,10 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
-	"unicode"
 
+	"gobuild/pkg/plain"
 	"gobuild/pkg/supervise"
 )
 
@@ -311,7 +310,7 @@ func (s *Server) run(ctx context.Context, cancel context.CancelFunc, j *job, std
 		if inW != nil {
 			inW.Close()
 		}
-		return startError(err)
+		return plain.Line(err.Error(), 0)
 	}
 	pipe := &outputPipe{f: outR}
 	silence := watchSilence(s.opts.NoOutputLimit, group.Kill)
@@ -362,9 +361,9 @@ func (s *Server) run(ctx context.Context, cancel context.CancelFunc, j *job, std
 	case tooQuiet:
 		s.log.Warn("killed for its silence", "cmd", j.path, "limit", s.opts.NoOutputLimit)
 		fmt.Fprintf(out, "\ngobuild: the command was killed: it had printed nothing for %s\n", s.opts.NoOutputLimit)
-		return fmt.Sprintf("%s (no output for %s)", startError(waitErr), s.opts.NoOutputLimit)
+		return fmt.Sprintf("%s (no output for %s)", plain.Line(waitErr.Error(), 0), s.opts.NoOutputLimit)
 	}
-	return startError(waitErr)
+	return plain.Line(waitErr.Error(), 0)
 }
 
 // outputPipe is the reading end of a command's output. Once the command has
@@ -400,16 +399,4 @@ func (p *outputPipe) Read(b []byte) (int, error) {
 func (p *outputPipe) end() {
 	p.ended.Store(true)
 	p.f.SetReadDeadline(time.Now().Add(drainWait)) // a read may be waiting
-}
-
-// startError returns the text of an error of a command's start or end as it
-// may stand in a trailer: on one line, without control characters.
-func startError(err error) string {
-	text := strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
-		}
-		return r
-	}, err.Error())
-	return strings.Join(strings.Fields(text), " ")
 }

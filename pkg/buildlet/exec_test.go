@@ -54,7 +54,7 @@ func TestExecStates(t *testing.T) {
 		{"./not-executable", "", "", "fork/exec " + s.path("not-executable") + ": permission denied"},
 		{"./no-format", "", "", "fork/exec " + s.path("no-format") + ": exec format error"},
 		{"./dir", "", "", "fork/exec " + s.path("dir") + ": permission denied"},
-		{"/no/such\nprogram\x01", "", "", "fork/exec /no/such program : no such file or directory"},
+		{"/no/such\nprogram\x01", "", "", "fork/exec /no/such program?: no such file or directory"},
 	} {
 		out, state := s.exec(tt.cmd, ExecOptions{Args: []string{"-c", tt.line}, Dir: "."})
 		if out != tt.out || state.Text != tt.state {

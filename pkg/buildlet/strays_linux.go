@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"gobuild/pkg/plain"
 	"gobuild/pkg/supervise"
 )
 
@@ -111,5 +112,5 @@ func commandName(pid int) string {
 	if err != nil {
 		return "?"
 	}
-	return clip(string(text), maxBy)
+	return plain.Line(string(text), maxBy)
 }

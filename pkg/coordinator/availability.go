@@ -7,12 +7,12 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 
 	"gobuild/pkg/api"
 	"gobuild/pkg/builderkey"
 	"gobuild/pkg/buildlet"
 	"gobuild/pkg/hint"
+	"gobuild/pkg/plain"
 	"gobuild/pkg/store"
 )
 
@@ -98,7 +98,7 @@ func (c *Coordinator) serveAvailability(w http.ResponseWriter, r *http.Request, 
 		writeError(w, err)
 		return
 	}
-	a.By, a.Why, a.Since = principal, oneLine(a.Why), now
+	a.By, a.Why, a.Since = principal, plain.Line(a.Why, 0), now
 	if !strings.HasPrefix(principal, builderkey.UserPrefix) {
 		a.By = byOwner
 	}
@@ -131,19 +131,9 @@ func checkAvailability(a api.Availability, now time.Time) error {
 	return nil
 }
 
-// oneLine returns text without control characters.
-func oneLine(text string) string {
-	return strings.TrimSpace(strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(text, "?")))
-}
-
 // shownError returns the text of an error, in which a machine may have had its
 // say, on one line of decent length.
-func shownError(err error) string { return fmt.Sprintf("%.600s", oneLine(err.Error())) }
+func shownError(err error) string { return plain.Line(err.Error(), 600) }
 
 // hostOfPrincipal returns the one machine named hostname that principal may
 // change; hostType, if not empty, chooses between namesakes.

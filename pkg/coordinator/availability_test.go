@@ -14,6 +14,7 @@ import (
 	"gobuild/pkg/api"
 	"gobuild/pkg/buildlet"
 	"gobuild/pkg/hint"
+	"gobuild/pkg/plain"
 	"gobuild/pkg/store"
 )
 
@@ -369,7 +370,7 @@ func FuzzAvailability(f *testing.F) {
 		if json.Unmarshal(body, &a) != nil || checkAvailability(a, time.Now()) != nil {
 			return
 		}
-		a.Why = oneLine(a.Why)
+		a.Why = plain.Line(a.Why, 0)
 		if strings.ContainsAny(a.String(), "\n\r\x00\x1b") {
 			t.Errorf("let through: %q", a.String())
 		}

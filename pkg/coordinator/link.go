@@ -11,6 +11,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"gobuild/pkg/plain"
 )
 
 // maxControlLine is the longest line that a control connection may carry,
@@ -118,7 +120,7 @@ func (l *link) serve(line []byte) (served bool) {
 			l.look()
 		}
 	case "pickup-failed":
-		l.dials.fail(fmt.Errorf("it could not dial back: %.400s", oneLine(msg.Err)))
+		l.dials.fail(errors.New("it could not dial back: " + plain.Line(msg.Err, 400)))
 		return true
 	}
 	return false

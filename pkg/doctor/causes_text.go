@@ -3,6 +3,8 @@ package doctor
 import (
 	"fmt"
 	"strings"
+
+	"gobuild/pkg/plain"
 )
 
 // ExplanationsText returns what Explain found for people: for each failure
@@ -13,15 +15,15 @@ func ExplanationsText(list []Explanation, l Layout) string {
 		if i > 0 {
 			b.WriteString("\n")
 		}
-		b.WriteString(l.style(PartHeading, clean(x.Title)) + "\n")
+		b.WriteString(l.style(PartHeading, plain.Line(x.Title, maxText)) + "\n")
 		at := fmt.Sprintf("%s, line %d", x.Program, x.Line)
 		if x.Count > 1 {
 			at += fmt.Sprintf(" (and %d more)", x.Count-1)
 		}
 		const indent = 2
-		l.lines(&b, indent, PartWanted, at+": "+clean(x.Text), false)
-		l.lines(&b, indent, PartTitle, clean(x.Cause), false)
-		l.lines(&b, indent, PartRemedy, "-> "+clean(x.Remedy), false)
+		l.lines(&b, indent, PartWanted, at+": "+plain.Line(x.Text, maxText), false)
+		l.lines(&b, indent, PartTitle, plain.Line(x.Cause, maxText), false)
+		l.lines(&b, indent, PartRemedy, "-> "+plain.Line(x.Remedy, maxText), false)
 		if l.Sections && x.Section != "" {
 			l.lines(&b, indent, PartWanted, x.Section, false)
 		}

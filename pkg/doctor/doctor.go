@@ -18,11 +18,10 @@ import (
 	"os"
 	"runtime"
 	"slices"
-	"strings"
 	"time"
-	"unicode"
 
 	"gobuild/pkg/netdial"
+	"gobuild/pkg/plain"
 	"gobuild/pkg/version"
 )
 
@@ -179,8 +178,8 @@ func Run(ctx context.Context, o Options) Report {
 	}
 	return Report{
 		Time:     o.Now().UTC().Truncate(time.Second),
-		Hostname: clean(e.name()),
-		Port:     clean(cmp.Or(o.Port, ownPort())),
+		Hostname: plain.Line(e.name(), maxText),
+		Port:     plain.Line(cmp.Or(o.Port, ownPort()), maxText),
 		Version:  version.String(),
 		For:      o.For,
 		Findings: slices.Concat(outcomes...),
@@ -224,8 +223,8 @@ func (c check) finish(f Finding) Finding {
 	f.Check = cmp.Or(f.Check, c.id)
 	f.Group = c.group
 	f.Title = cmp.Or(f.Title, c.title)
-	f.Found = clean(f.Found)
-	f.Remedy = clean(f.Remedy)
+	f.Found = plain.Line(f.Found, maxText)
+	f.Remedy = plain.Line(f.Remedy, maxText)
 	f.Wanted = cmp.Or(f.Wanted, c.wanted)
 	f.Section = cmp.Or(f.Section, c.section)
 	switch {
@@ -239,22 +238,3 @@ func (c check) finish(f Finding) Finding {
 
 // maxText bounds a text of a finding, in bytes.
 const maxText = 600
-
-// clean makes one line without control characters of a text that may come from
-// a program or a server.
-func clean(s string) string {
-	s = strings.Map(func(r rune) rune {
-		switch {
-		case unicode.IsSpace(r):
-			return ' '
-		case unicode.IsControl(r), r == unicode.ReplacementChar:
-			return '?'
-		}
-		return r
-	}, s)
-	s = strings.TrimSpace(s)
-	if len(s) > maxText {
-		s = strings.ToValidUTF8(s[:maxText], "") + "..."
-	}
-	return s
-}

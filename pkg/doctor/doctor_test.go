@@ -94,21 +94,6 @@ func TestReportJSON(t *testing.T) {
 	}
 }
 
-func TestClean(t *testing.T) {
-	for in, want := range map[string]string{
-		" a\tb\n\nc ":  "a b  c",
-		"\x1b[31mred":  "?[31mred",
-		"bad \xff utf": "bad ? utf",
-	} {
-		if got := clean(in); got != want {
-			t.Errorf("clean(%q) = %q, want %q", in, got, want)
-		}
-	}
-	if got := clean(strings.Repeat("ä", 1000)); len(got) > maxText+3 || !strings.HasSuffix(got, "ä...") {
-		t.Errorf("a long text became %d bytes, %q at the end", len(got), got[len(got)-10:])
-	}
-}
-
 // TestTargets checks which checks are done for whom, and that what is not
 // known to matter fails nothing.
 func TestTargets(t *testing.T) {

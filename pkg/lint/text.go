@@ -6,10 +6,11 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"charm.land/lipgloss/v2"
+
+	"gobuild/pkg/plain"
 )
 
 // Part is a part of a finding as WriteText prints it.
@@ -56,8 +57,8 @@ func WriteText(w io.Writer, findings []Finding, o TextOptions) error {
 	explained := map[string]bool{}
 	var b strings.Builder
 	for _, f := range findings {
-		fmt.Fprintf(&b, "%s: %s: %s %s\n", style(PartPlace, fmt.Sprintf("%s:%d:%d", clean(f.File), f.Line, f.Column)),
-			style(Part(f.Severity), string(f.Severity)), clean(f.Message), style(PartRule, "["+f.Rule+"]"))
+		fmt.Fprintf(&b, "%s: %s: %s %s\n", style(PartPlace, fmt.Sprintf("%s:%d:%d", plain.Text(f.File), f.Line, f.Column)),
+			style(Part(f.Severity), string(f.Severity)), plain.Text(f.Message), style(PartRule, "["+f.Rule+"]"))
 		if _, ok := lines[f.File]; !ok && o.Source != nil {
 			lines[f.File] = bytes.Split(o.Source(f.File), []byte("\n"))
 		}
@@ -102,7 +103,7 @@ func excerpt(line []byte, f Finding, width int) (text, caret string) {
 }
 
 // shown returns source as a terminal can show it.
-func shown(text []byte) string { return clean(strings.ReplaceAll(string(text), "\t", "    ")) }
+func shown(text []byte) string { return plain.Text(strings.ReplaceAll(string(text), "\t", "    ")) }
 
 // cut shortens text to a width, at its end or at its beginning.
 func cut(text string, width int, atStart bool) string {
@@ -126,16 +127,6 @@ func cut(text string, width int, atStart bool) string {
 		return dots + text
 	}
 	return text + dots
-}
-
-// clean replaces what could steer a terminal.
-func clean(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || r == unicode.ReplacementChar {
-			return '?'
-		}
-		return r
-	}, text)
 }
 
 // ReadSource is a TextOptions.Source that reads files; those in known it does

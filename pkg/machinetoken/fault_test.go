@@ -20,8 +20,8 @@ import (
 	"gobuild/pkg/netdial/dialtest"
 )
 
-// plain answers with a status and text, without a pRPC code.
-func plain(status int, text string) http.HandlerFunc {
+// bare answers with a status and text, without a pRPC code.
+func bare(status int, text string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(status)
 		io.WriteString(w, text)
@@ -74,12 +74,12 @@ func TestServerFaults(t *testing.T) {
 		says    string // in the error
 		advises string // in the hint
 	}{
-		{"500", plain(500, "oops"), true, "GRPC_ERROR_13", "HTTP 500 without a pRPC code: oops", "in trouble"},
-		{"503", plain(503, ""), true, "GRPC_ERROR_14", "HTTP 503 without a pRPC code", "in trouble"},
-		{"404", plain(404, "<html><title>Not here</title>"), true, "GRPC_ERROR_13", `HTTP 404 without a pRPC code: a web page titled "Not here"`, "no token server"},
-		{"200 of a web server", plain(200, "hi"), true, "GRPC_ERROR_13", "HTTP 200 without a pRPC code: hi", "no token server"},
-		{"401", plain(401, "who?"), false, "GRPC_ERROR_16", "HTTP 401 without a pRPC code: who?", "HTTPS_PROXY"},
-		{"403", plain(403, "no"), false, "GRPC_ERROR_7", "HTTP 403 without a pRPC code: no", "a proxy, a firewall"},
+		{"500", bare(500, "oops"), true, "GRPC_ERROR_13", "HTTP 500 without a pRPC code: oops", "in trouble"},
+		{"503", bare(503, ""), true, "GRPC_ERROR_14", "HTTP 503 without a pRPC code", "in trouble"},
+		{"404", bare(404, "<html><title>Not here</title>"), true, "GRPC_ERROR_13", `HTTP 404 without a pRPC code: a web page titled "Not here"`, "no token server"},
+		{"200 of a web server", bare(200, "hi"), true, "GRPC_ERROR_13", "HTTP 200 without a pRPC code: hi", "no token server"},
+		{"401", bare(401, "who?"), false, "GRPC_ERROR_16", "HTTP 401 without a pRPC code: who?", "HTTPS_PROXY"},
+		{"403", bare(403, "no"), false, "GRPC_ERROR_7", "HTTP 403 without a pRPC code: no", "a proxy, a firewall"},
 		{"403 of the server", coded(403, "7", "not you"), false, "GRPC_ERROR_7", "PermissionDenied (7): not you", "farm's team"},
 		{"internal", coded(500, "13", "Internal server error"), true, "GRPC_ERROR_13", "Internal (13): Internal server error", "next run tries again"},
 		{"unknown", coded(500, "2", "?"), true, "GRPC_ERROR_2", "Unknown (2): ?", "next run"},
@@ -104,7 +104,7 @@ func TestServerFaults(t *testing.T) {
 		}, true, "GRPC_ERROR_13", "of which 5 bytes came: unexpected EOF", ""},
 		{"connection cut", func(w http.ResponseWriter, r *http.Request) { panic(http.ErrAbortHandler) }, true, "GRPC_ERROR_13", "EOF", ""},
 		{"10 MiB", ok(make([]byte, 10<<20)), false, "GRPC_ERROR_14", "longer than 1048576 bytes", ""},
-		{"10 MiB of error", plain(500, strings.Repeat("x", 10<<20)), true, "GRPC_ERROR_13", "x…", "in trouble"},
+		{"10 MiB of error", bare(500, strings.Repeat("x", 10<<20)), true, "GRPC_ERROR_13", "x...", "in trouble"},
 		{"redirect out of TLS", func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "http://"+f.plain+"/x", http.StatusTemporaryRedirect)
 		}, false, "GRPC_ERROR_13", "which is not TLS", "is --backend right"},
@@ -174,7 +174,7 @@ func TestRequest(t *testing.T) {
 	f := newFarm(t)
 	f.breakWith(func(w http.ResponseWriter, r *http.Request) {
 		if f.calls() < 3 {
-			plain(503, "")(w, r)
+			bare(503, "")(w, r)
 			return
 		}
 		f.mint.ServeHTTP(w, r)
@@ -227,7 +227,7 @@ func TestCauseIsKept(t *testing.T) {
 			<-r.Context().Done()
 			return
 		}
-		plain(502, "bad gateway")(w, r)
+		bare(502, "bad gateway")(w, r)
 	})
 	d := f.daemon()
 	d.Timeout = 4 * time.Second
@@ -342,7 +342,7 @@ func TestCancel(t *testing.T) {
 	f := newFarm(t)
 	for name, fault := range map[string]http.HandlerFunc{
 		"waiting for an answer": func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
-		"between attempts":      plain(503, ""),
+		"between attempts":      bare(503, ""),
 	} {
 		t.Run(name, func(t *testing.T) {
 			f.breakWith(fault)
@@ -378,7 +378,7 @@ func TestEncodeTimeout(t *testing.T) {
 // FuzzAnswer reads what a stranger answers.
 func FuzzAnswer(f *testing.F) {
 	f.Add(200, "0", binaryType, "", token("abc"))
-	f.Add(503, "14", "text/plain", "AAAA", []byte("down\n"))
+	f.Add(503, "14", "text/bare", "AAAA", []byte("down\n"))
 	f.Add(404, "", "text/html", "", []byte("<html><title>x"))
 	f.Fuzz(func(t *testing.T, status int, code, contentType, details string, body []byte) {
 		resp := &http.Response{StatusCode: status, Body: io.NopCloser(strings.NewReader(string(body))), Header: http.Header{

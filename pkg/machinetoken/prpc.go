@@ -15,12 +15,12 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
 
 	"gobuild/pkg/netdial"
+	"gobuild/pkg/plain"
 	"gobuild/pkg/version"
 )
 
@@ -229,7 +229,6 @@ func encodeTimeout(d time.Duration) string {
 
 // oneLine returns what a stranger sent in a form that a log line can hold.
 func oneLine(s string) string {
-	s = strings.ToValidUTF8(s, "?")
 	if low := strings.ToLower(strings.TrimSpace(s)); strings.HasPrefix(low, "<!doctype") || strings.HasPrefix(low, "<html") {
 		if _, title, ok := strings.Cut(s, "<title>"); ok {
 			title, _, _ = strings.Cut(title, "<")
@@ -237,15 +236,5 @@ func oneLine(s string) string {
 		}
 		return "a web page"
 	}
-	s = strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return ' '
-		}
-		return r
-	}, s)
-	s = strings.Join(strings.Fields(s), " ")
-	if runes := []rune(s); len(runes) > 300 {
-		s = string(runes[:300]) + "…"
-	}
-	return s
+	return plain.Line(s, 300)
 }

@@ -20,6 +20,7 @@ import (
 	"gobuild/pkg/diskspace"
 	"gobuild/pkg/hint"
 	"gobuild/pkg/netdial"
+	"gobuild/pkg/plain"
 	"gobuild/pkg/release"
 )
 
@@ -267,7 +268,7 @@ func (j *job) do(req *http.Request) (*http.Response, error) {
 // refused explains an answer that brings no program.
 func refused(resp *http.Response) error {
 	text, _ := io.ReadAll(io.LimitReader(resp.Body, maxRefusal))
-	err := fmt.Errorf("the server answered %s: %s", resp.Status, strings.Join(strings.Fields(string(text)), " "))
+	err := fmt.Errorf("the server answered %s: %s", resp.Status, plain.Line(string(text), 0))
 	switch code := resp.StatusCode; {
 	case code == http.StatusTooManyRequests, code == http.StatusRequestTimeout, code >= 500:
 		return &busyError{err, retryAfter(resp)}

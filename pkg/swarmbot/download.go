@@ -16,6 +16,7 @@ import (
 	"gobuild/pkg/hint"
 	"gobuild/pkg/lazyre"
 	"gobuild/pkg/netdial"
+	"gobuild/pkg/plain"
 )
 
 const (
@@ -186,7 +187,7 @@ var callerRE = lazyre.New(`the caller "([^"]*)"`)
 // refused explains an answer other than 200 (LUCI protocol, section 10.2).
 func (b *Bot) refused(resp *http.Response, id identity) error {
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxRefusal))
-	text := strings.Join(strings.Fields(string(body)), " ")
+	text := plain.Line(string(body), 0)
 	err := fmt.Errorf("download the bot: GET %s: %s: %.300s", resp.Request.URL.Redacted(), resp.Status, text)
 	host := HostOf(id.botID)
 	caller := ""
