@@ -600,7 +600,7 @@ func diskFull(t *testing.T, table *faultTable, starting *sync.Mutex) {
 	idle("by a build, and the buildlet killed", since, "Caller: "+lostMachine(t, told))
 	f.noBuild("the buildlet was killed on a full disk")
 	said := f.bot.out.String()
-	for _, want := range []string{"this machine takes no work", "of disk are free, and 16MiB are wanted", "state=quarantined", "the work directory was swept", "this machine takes work again"} {
+	for _, want := range []string{"this machine takes no work", "of disk are free, and 16 MiB are wanted", "state=quarantined", "the work directory was swept", "this machine takes work again"} {
 		if !strings.Contains(said, want) {
 			t.Errorf("run-bot never says %q", want)
 		}
@@ -611,7 +611,7 @@ func diskFull(t *testing.T, table *faultTable, starting *sync.Mutex) {
 		t.Fatal(err)
 	}
 	why := f.awaitState(api.HostQuarantined).Why
-	if !strings.Contains(why, "of disk are free, and 16MiB are wanted") {
+	if !strings.Contains(why, "of disk are free, and 16 MiB are wanted") {
 		t.Errorf("the pool says %q", why)
 	}
 	since = time.Now()

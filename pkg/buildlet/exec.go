@@ -294,6 +294,7 @@ func (s *Server) run(ctx context.Context, cancel context.CancelFunc, j *job, std
 		cmd.Stdin = inR
 	}
 	group := supervise.NewGroup(cmd, j.cookie)
+	oomBefore := oomKills()
 	err = startJob(cmd, j.firewall, out)
 	outW.Close()
 	if inR != nil {
@@ -363,7 +364,15 @@ func (s *Server) run(ctx context.Context, cancel context.CancelFunc, j *job, std
 		fmt.Fprintf(out, "\ngobuild: the command was killed: it had printed nothing for %s\n", s.opts.NoOutputLimit)
 		return fmt.Sprintf("%s (no output for %s)", plain.Line(waitErr.Error(), 0), s.opts.NoOutputLimit)
 	}
-	return plain.Line(waitErr.Error(), 0)
+	state := plain.Line(waitErr.Error(), 0)
+	if oomKills() > oomBefore {
+		s.log.Warn("the kernel killed a process for want of memory", "cmd", j.path)
+		fmt.Fprint(out, "\ngobuild: while the command ran, the kernel killed a process for want of memory\n")
+		if state == killedState {
+			state += " (out of memory)"
+		}
+	}
+	return state
 }
 
 // outputPipe is the reading end of a command's output. Once the command has

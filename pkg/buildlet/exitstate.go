@@ -18,6 +18,9 @@ func (s ExitState) Started() bool {
 	return s.OK() || strings.HasPrefix(s.Text, "exit status") || strings.HasPrefix(s.Text, "signal: ")
 }
 
+// killedState is the state of a command that got SIGKILL.
+const killedState = "signal: killed"
+
 // Code returns the exit code that a shell would give for s: the command's
 // own, 128 and the signal's number, 127 where the program is not there, 126
 // where it cannot be executed, and 1 for what cannot be told.
@@ -34,7 +37,7 @@ func (s ExitState) Code() int {
 		return 1
 	}
 	if text, ok := strings.CutPrefix(s.Text, "signal: "); ok {
-		text, _, _ = strings.Cut(text, " (") // core dumped, or no output for too long
+		text, _, _ = strings.Cut(text, " (") // core dumped, no output for too long, or out of memory
 		if n, ok := signalNumber[text]; ok {
 			return 128 + n
 		}

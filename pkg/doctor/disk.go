@@ -62,6 +62,9 @@ func (e *exam) space(dir, there string) Finding {
 	return e.judgeSpace(v, dir, sameVolume(there, string(filepath.Separator)))
 }
 
+// littleSpace is what to know of a disk with just enough space.
+const littleSpace = "it works until caches fill it; give the worker a larger disk with --workdir"
+
 // judgeSpace judges the file system of dir, which may be the root's.
 func (e *exam) judgeSpace(v volume, dir string, root bool) Finding {
 	ideal, least, why := diskIdeal, float64(diskLeast), "a build needs that much"
@@ -86,9 +89,13 @@ func (e *exam) judgeSpace(v volume, dir string, root bool) Finding {
 	case v.remote():
 		f = warn("builds on a network file system are slow, and locks and times there differ; give the worker a local directory with --workdir", "%s", found)
 	case v.inodes > 0 && v.inodesFree < 200_000:
-		f = warn("a tree of Go with its build cache has more than 100000 files; make a file system with more inodes", "%s; %d inodes free", found, v.inodesFree)
+		remedy := "a tree of Go with its build cache has more than 100000 files; make a file system with more inodes"
+		if free < ideal {
+			remedy += ", and with more space: " + littleSpace
+		}
+		f = warn(remedy, "%s; %d inodes free", found, v.inodesFree)
 	case free < ideal:
-		f = warn("it works until caches fill it; give the worker a larger disk with --workdir", "%s", found)
+		f = warn(littleSpace, "%s", found)
 	default:
 		f = ok("%s", found)
 	}

@@ -47,6 +47,7 @@ func TestJudgeSpace(t *testing.T) {
 		{"NFS", luci, volume{total: 200e9, free: 100e9, kind: "nfs4"}, expect{Warn, "nfs4", "network file system"}},
 		{"Windows share", luci, volume{total: 200e9, free: 100e9, kind: "NTFS (remote)"}, expect{Warn, "remote", "network file system"}},
 		{"inodes", luci, volume{total: 200e9, free: 100e9, inodes: 500000, inodesFree: 900}, expect{Warn, "900 inodes free", "100000 files"}},
+		{"little of both", luci, volume{total: 30e9, free: 15e9, inodes: 500000, inodesFree: 900}, expect{Warn, "900 inodes free", "more inodes, and with more space: it works until"}},
 		{"no inodes", luci, volume{total: 200e9, free: 100e9, kind: "btrfs"}, expect{OK, "btrfs", ""}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

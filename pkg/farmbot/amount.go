@@ -30,7 +30,7 @@ func (a Amount) String() string {
 	case a.Percent > 0:
 		return strconv.FormatFloat(a.Percent, 'f', -1, 64) + "%"
 	}
-	return Size(a.Bytes)
+	return strings.ReplaceAll(Size(a.Bytes), " ", "")
 }
 
 // Set reads an Amount as a flag's value.
@@ -84,7 +84,7 @@ func Size(n int64) string {
 		f /= 1024
 	}
 	if i == 0 {
-		return fmt.Sprintf("%dB", n)
+		return fmt.Sprintf("%d B", n)
 	}
-	return strconv.FormatFloat(float64(int64(f*10+0.5))/10, 'f', -1, 64) + units[i] + "iB"
+	return strconv.FormatFloat(float64(int64(f*10+0.5))/10, 'f', -1, 64) + " " + units[i] + "iB"
 }
