@@ -90,7 +90,7 @@ of the token and of --hostname.`,
 	flags.StringVar(&f.healthAddr, "health-addr", "", "`ADDR` that answers probes and browsers; on this machine only, unless it has a host part; empty for none")
 	flags.BoolVar(&f.once, "once", false, "run the bot once")
 	flags.BoolVar(&f.bot.AllowRoot, "allow-root", false, "run as root, and let every task do so")
-	flags.DurationVar(&f.bot.StopWait, "stop-wait", swarmbot.DefaultStopWait, "`TIME` that the bot has to end in when it is asked to")
+	flags.DurationVar(&f.bot.StopWait, "stop-wait", swarmbot.DefaultStopWait, "`TIME` that the bot has to end in when it is asked to; a buildlet, which ends what runs, has 30s unless this is given")
 	flags.StringVar(&f.bot.Notices.Command, "notify-command", "", "shell `COMMAND` that tells the owner of a dead bot")
 	flags.StringVar(&f.notifyURL, "notify-url", "", "`URL` that is told of a dead bot, or @FILE with it")
 	flags.DurationVar(&f.bot.Notices.After, "notify-after", 15*time.Minute, "`TIME` that the bot has to be dead before the owner is told")
@@ -159,7 +159,7 @@ func (a *app) runBot(ctx context.Context, f *runBotFlags) error {
 		return err
 	}
 	defer bot.Close()
-	ctx, release := takeSignals(ctx, o.Log, bot.Kill)
+	ctx, release := takeSignals(ctx, o.Log, toldBot, bot.Kill)
 	defer release()
 	ctx, stopToken, err := a.keepToken(ctx, f, bot)
 	if err != nil {
@@ -225,9 +225,12 @@ func noticeURL(given string) (string, error) {
 	return given, nil
 }
 
-// takeSignals returns a context that the first signal to end cancels. The next
-// calls again: by itself it would end this program alone, and leave the bot.
-func takeSignals(ctx context.Context, log *slog.Logger, again func()) (context.Context, context.CancelFunc) {
+// toldBot is what is said when a bot is to end: it finishes its task first.
+const toldBot = "told to end; a second signal kills what it runs"
+
+// takeSignals returns a context that the first signal to end cancels, which it
+// says with told. The next calls again: by itself it would end this program alone, and leave the bot.
+func takeSignals(ctx context.Context, log *slog.Logger, told string, again func()) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(ctx)
 	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
 	if !signal.Ignored(syscall.SIGHUP) { // nohup
@@ -241,7 +244,7 @@ func takeSignals(ctx context.Context, log *slog.Logger, again func()) (context.C
 			select {
 			case sig := <-got:
 				if n == 0 {
-					log.Info("told to end; a second signal kills what it runs", "signal", sig.String())
+					log.Info(told, "signal", sig.String())
 					cancel()
 				} else {
 					again()

@@ -66,6 +66,9 @@ counted while there is work, and all but the buildlet are killed if they are too
 many; on Linux the kernel has a limit besides, by a control group or
 RLIMIT_NPROC.
 
+Told to end by SIGTERM or SIGINT, it ends the buildlet and what runs; "gobuild
+drain" lets the work in hand come to its end first.
+
 Started as root with --user, the buildlet, also one that was fetched, is root's
 until it has read the builder key, and becomes that user then. What is built can
 neither read the key, nor give orders to run-bot, nor change the programs that
@@ -185,7 +188,7 @@ func (a *app) runFarmBot(ctx context.Context, f *runBotFlags) error {
 		return err
 	}
 	defer bot.Close()
-	ctx, release := takeSignals(ctx, o.Log, bot.Kill)
+	ctx, release := takeSignals(ctx, o.Log, "told to end, and with it what runs; gobuild drain lets it finish first", bot.Kill)
 	defer release()
 	stopHealth, err := serveHealth(f.healthAddr, bot.Status, o.Log)
 	if err != nil {

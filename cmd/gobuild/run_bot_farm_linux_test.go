@@ -561,6 +561,10 @@ func TestFarmSignals(t *testing.T) {
 	if second.cmd.ProcessState.ExitCode() != 1 || !strings.Contains(second.out.String(), "it is locked by process "+strconv.Itoa(f.bot.cmd.Process.Pid)) {
 		t.Errorf("a second run-bot: %s", second.out.String())
 	}
+	f.await("the log says so", func() bool {
+		text, _ := os.ReadFile(f.args[1])
+		return strings.Contains(string(text), "is working")
+	})
 	f.bot.cmd.Process.Signal(syscall.SIGTERM)
 	f.botEnds()
 	<-done
@@ -568,7 +572,7 @@ func TestFarmSignals(t *testing.T) {
 	if text := f.bot.out.String(); text != "" {
 		t.Errorf("beside the log file it says %s", text)
 	}
-	if text, err := os.ReadFile(f.args[1]); err != nil || !strings.Contains(string(text), "is working") {
+	if text, err := os.ReadFile(f.args[1]); err != nil || !strings.Contains(string(text), "told to end, and with it what runs") {
 		t.Errorf("the log: %s, %v", text, err)
 	}
 }

@@ -129,7 +129,7 @@ func (a *app) runBotApart(ctx context.Context, f *runBotFlags) error {
 	}
 	log := a.logger()
 	kill := func() {}
-	ctx, release := takeSignals(ctx, log, func() { kill() })
+	ctx, release := takeSignals(ctx, log, toldBot, func() { kill() })
 	defer release()
 	code, err := swarmbot.Apart{
 		Tokend: &f.token.tokend, User: f.token.user,

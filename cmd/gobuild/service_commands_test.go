@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -124,5 +125,35 @@ func TestServiceCommandLines(t *testing.T) {
 			continue
 		}
 		checkServiceCommand(t, lines[0])
+	}
+}
+
+// How long a service has to end hangs on what it runs: a bot finishes its task,
+// a buildlet ends what runs.
+func TestServiceStopWait(t *testing.T) {
+	farm := []string{"--host-type", "host-linux-riscv64", "--coordinator", "https://farm.example", "--key-file", "/etc/gobuild/builder.key"}
+	bot := []string{"--hostname", "linux-riscv64-gopher"}
+	for _, tt := range []struct {
+		args    []string
+		seconds int
+		given   string
+	}{
+		{farm, 60, ""},
+		{bot, 630, ""},
+		{append([]string{"--stop-wait=1h"}, farm...), 3630, " --stop-wait=1h0m0s "},
+		{append([]string{"--stop-wait=10m"}, farm...), 630, " --stop-wait=10m0s "},
+	} {
+		a, stdout, stderr := testApp()
+		root := newRootCommand(a)
+		root.SetArgs(append([]string{"service", "print", "--config", os.DevNull, "--init", "systemd", "--exec", "/usr/bin/gobuild"}, tt.args...))
+		root.SetOut(&bytes.Buffer{})
+		if err := root.Execute(); err != nil {
+			t.Errorf("%q: %v\n%s", tt.args, err, stderr)
+			continue
+		}
+		text := stdout.String()
+		if !strings.Contains(text, fmt.Sprintf("\nTimeoutStopSec=%ds\n", tt.seconds)) || strings.Contains(text, "--stop-wait") != (tt.given != "") || !strings.Contains(text, tt.given) {
+			t.Errorf("%q:\n%s", tt.args, text)
+		}
 	}
 }

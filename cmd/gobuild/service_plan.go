@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"gobuild/pkg/farmbot"
 	"gobuild/pkg/hint"
 	"gobuild/pkg/machinetoken"
 	"gobuild/pkg/supervise/unit"
@@ -71,7 +72,7 @@ func addServiceFlags(cmd *cobra.Command, f *serviceFlags) {
 	flags.BoolVar(&f.allowReboot, "allow-reboot", false, "let its user reboot the machine by sudo")
 	flags.BoolVar(&f.apart, "apart", false, "have root run the worker of a farm, and what is built run as --user: it cannot read the builder key then")
 	flags.StringVar(&f.memoryMax, "memory-max", "", "`SIZE` of memory for it and its jobs, as 3G or 75% (systemd)")
-	flags.DurationVar(&f.stopWait, "stop-wait", swarmbot.DefaultStopWait, "`TIME` that the work in hand has to end in when the service is stopped")
+	flags.DurationVar(&f.stopWait, "stop-wait", 0, "`TIME` that the worker has to end in when the service is stopped (default 10m for a bot, which finishes its task, and 30s for a buildlet, which ends what runs)")
 	for _, key := range serviceKeys {
 		for _, known := range configKeys {
 			if known.name == key {
@@ -161,7 +162,7 @@ func (a *app) servicePlan(cmd *cobra.Command, f serviceFlags, extra []string) (u
 	}
 	s := unit.Service{
 		Name: name, User: f.user, Env: f.env,
-		AllowReboot: f.allowReboot, MemoryMax: f.memoryMax, StopWait: f.stopWait,
+		AllowReboot: f.allowReboot, MemoryMax: f.memoryMax,
 	}
 	if s.Program, err = b.program(f.exec); err != nil {
 		return unit.Plan{}, err
@@ -314,8 +315,10 @@ func (b *serviceBuilder) runBot(s *unit.Service, f serviceFlags, extra []string)
 			return err
 		}
 		s.KeyFlag, s.KeyFile = "--key-file", file
+		s.StopWait = farmbot.DefaultStopWait
 	case b.value("hostname") != "":
 		s.Description = "LUCI builder of the Go project"
+		s.StopWait = swarmbot.DefaultStopWait
 	default:
 		return errNoWorker()
 	}
@@ -333,7 +336,8 @@ func (b *serviceBuilder) runBot(s *unit.Service, f serviceFlags, extra []string)
 		s.User, s.Builder = "", s.User
 		extra = append([]string{"--user=" + s.Builder, "--env=HOME=" + unit.BuildHome(b.system, s.Name)}, extra...)
 	}
-	if f.stopWait != swarmbot.DefaultStopWait {
+	if f.stopWait != 0 {
+		s.StopWait = f.stopWait
 		extra = append([]string{"--stop-wait=" + f.stopWait.String()}, extra...)
 	}
 	if s.Args, err = b.args(serviceRunBot, keys, extra); err != nil {
