@@ -232,6 +232,37 @@ func init() {
 	}
 }
 
+// An int has 64 bits, as on the farm's machines, also where this program's has
+// 32.
+func TestWideInt(t *testing.T) {
+	inner := &Type{kind: kindArray, length: maxArray, elem: intType}
+	if n := (&Type{kind: kindArray, length: maxArray, elem: inner}).size(0); n <= maxArray {
+		t.Fatalf("an array of arrays has size %d", n) // and would be made
+	}
+	p, _ := load(t, "p.go", []byte(`package p
+import ("fmt"; "strconv"; "strings")
+var Out []string
+func init() {
+	n, err := strconv.Atoi("4294967297")
+	_, err2 := strconv.Atoi("9223372036854775808")
+	Out = append(Out, fmt.Sprint(n, err), fmt.Sprint(err2), strconv.Itoa(n), strings.Replace("aa", "a", "b", n - 1))
+	_ = "text"[n:]
+	_ = Out[:n]
+}
+func init() {
+	var a [65536][65536]int
+	Out = append(Out, fmt.Sprint(a[0][0]))
+}
+`))
+	want := []string{"4294967297 <nil>", `strconv.Atoi: parsing "9223372036854775808": value out of range`, "4294967297", "bb", "?"}
+	if got := lines(t, p); !slices.Equal(got, want) {
+		t.Errorf("Out: %q, want %q", got, want)
+	}
+	if len(p.Panics) != 2 {
+		t.Errorf("%d panics, want one of each slice out of bounds", len(p.Panics))
+	}
+}
+
 // Whatever the source is, an evaluation ends, and says why if it was given up.
 func TestBounds(t *testing.T) {
 	for _, tt := range []struct{ name, body, want string }{

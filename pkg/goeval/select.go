@@ -354,21 +354,20 @@ func (p *Program) mapIndex(m *Map, key Value) (v, found Value) {
 
 func (p *Program) slice(env *scope, e *ast.SliceExpr) Value {
 	x := p.eval(env, e.X)
-	bound := func(expr ast.Expr, otherwise int) (int, bool) {
+	bound := func(expr ast.Expr, otherwise int64) (int64, bool) {
 		if expr == nil {
 			return otherwise, true
 		}
-		n, ok := Int(p.eval(env, expr))
-		return int(n), ok
+		return Int(p.eval(env, expr))
 	}
-	length := 0
+	length := int64(0)
 	text, isText := String(x)
 	s, isSlice := x.(*Slice)
 	switch {
 	case isText:
-		length = len(text)
+		length = int64(len(text))
 	case isSlice && s.Open == nil:
-		length = len(s.Elems)
+		length = int64(len(s.Elems))
 	default:
 		return mix(firstUnknown(x), x)
 	}

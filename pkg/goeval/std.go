@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"go/ast"
 	"go/constant"
+	"math"
 	"path"
 	"reflect"
 	"slices"
@@ -35,7 +36,7 @@ var pure = map[string]any{
 	"strings.ToLower": strings.ToLower, "strings.ToTitle": strings.ToTitle, "strings.ToUpper": strings.ToUpper,
 	"strings.Trim": strings.Trim, "strings.TrimLeft": strings.TrimLeft, "strings.TrimPrefix": strings.TrimPrefix,
 	"strings.TrimRight": strings.TrimRight, "strings.TrimSpace": strings.TrimSpace, "strings.TrimSuffix": strings.TrimSuffix,
-	"strconv.Itoa": strconv.Itoa, "strconv.Quote": strconv.Quote, "strconv.FormatBool": strconv.FormatBool,
+	"strconv.Itoa": itoa, "strconv.Quote": strconv.Quote, "strconv.FormatBool": strconv.FormatBool,
 	"path.Base": path.Base, "path.Dir": path.Dir, "path.Ext": path.Ext, "path.Join": path.Join, "path.Clean": path.Clean,
 	"unicode.IsDigit": unicode.IsDigit, "unicode.IsLetter": unicode.IsLetter, "unicode.IsLower": unicode.IsLower,
 	"unicode.IsSpace": unicode.IsSpace, "unicode.IsUpper": unicode.IsUpper,
@@ -170,8 +171,11 @@ func goValue(v Value, want reflect.Type) (reflect.Value, bool) {
 	case reflect.Bool:
 		b, ok := Bool(v)
 		return reflect.ValueOf(b), ok
-	case reflect.Int, reflect.Int32, reflect.Uint8:
+	case reflect.Int, reflect.Int32, reflect.Int64, reflect.Uint8:
 		n, ok := Int(v)
+		if want.Kind() == reflect.Int {
+			n = min(max(n, math.MinInt), math.MaxInt) // a count or an index, where this does the same
+		}
 		return reflect.ValueOf(n).Convert(want), ok
 	case reflect.Slice:
 		texts, ok := texts(v)
@@ -367,17 +371,22 @@ func sprint(p *Program, args []Value, _ ast.Node) Value {
 	return textOf(fmt.Sprint(list...))
 }
 
+// itoa is strconv.Itoa where int has the size of intType.
+func itoa(n int64) string { return strconv.FormatInt(n, 10) }
+
 func atoi(p *Program, args []Value, _ ast.Node) Value {
 	text, ok := String(first(args))
 	if !ok {
 		why := firstUnknown(first(args))
 		return tuple{why, why}
 	}
-	n, err := strconv.Atoi(text)
-	if err != nil {
-		return tuple{intValue(n), Text{err.Error(), errorType}}
+	n, err := strconv.ParseInt(text, 10, intType.bits)
+	number := Number{constant.MakeInt64(n), intType}
+	if numError, ok := err.(*strconv.NumError); ok {
+		numError.Func = "Atoi"
+		return tuple{number, Text{err.Error(), errorType}}
 	}
-	return tuple{intValue(n), Nil{anyType}}
+	return tuple{number, Nil{anyType}}
 }
 
 func first(args []Value) Value {

@@ -114,7 +114,7 @@ func (t *Type) zero() Value {
 
 // size returns how many cells a zero value of t has; more than maxArray stands
 // for any number above.
-func (t *Type) size(depth int) int {
+func (t *Type) size(depth int) int64 {
 	u := t.under()
 	switch {
 	case u.kind != kindArray:
@@ -122,7 +122,7 @@ func (t *Type) size(depth int) int {
 	case u.length < 0 || depth > 10:
 		return maxArray + 1
 	}
-	return min(u.length*u.elem.size(depth+1), maxArray+1)
+	return min(int64(u.length)*u.elem.size(depth+1), maxArray+1)
 }
 
 // typeOf returns the type that an expression denotes.

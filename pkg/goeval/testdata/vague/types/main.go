@@ -120,7 +120,7 @@ var Out = []string{
 	func() string { var x uint8 = 1; return fmt.Sprint(-x, ^x, x<<7, x<<8) }(),
 	func() string { n := 70; return fmt.Sprint(1<<n == 0) }(),
 	func() string { var n uint = 9; var x uint8 = 1 << n; return fmt.Sprint(x) }(),
-	func() string { x := -9223372036854775808; return fmt.Sprint(x/-1 == x) }(),
+	func() string { x := int64(-9223372036854775808); return fmt.Sprint(x/-1 == x) }(),
 	func() string { return fmt.Sprint(rest(200)) + text('é', 'x') }(),
 	func() string { var r []rune; r = append(r, 'é'); return string(r) }(),
 	func() string { var b []byte; b = append(b, "é"...); return string(b) + fmt.Sprint(len(b)) }(),
