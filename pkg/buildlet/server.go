@@ -363,12 +363,12 @@ func serveConnectSSH(w http.ResponseWriter, r *http.Request) {
 }
 
 func serveDebugX(w http.ResponseWriter, r *http.Request) {
-	n, err := strconv.Atoi(r.FormValue("n"))
+	n, err := strconv.ParseInt(r.FormValue("n"), 10, 64)
 	if err != nil || n < 0 {
 		http.Error(w, "bad 'n' parameter", http.StatusBadRequest)
 		return
 	}
-	io.WriteString(w, strings.Repeat("X", min(n, maxDebugX)))
+	io.WriteString(w, strings.Repeat("X", int(min(n, maxDebugX))))
 }
 
 func serveGoroutines(w http.ResponseWriter, r *http.Request) {
