@@ -1,6 +1,7 @@
 package builders
 
 import (
+	"math"
 	"slices"
 	"strconv"
 
@@ -31,9 +32,9 @@ var _ = register(Rule{
 // passedOver returns what a variable should be if nobody takes notice of this
 // value; else "".
 func passedOver(name, value string) string {
-	n, err := strconv.Atoi(value)
+	n, err := strconv.ParseInt(value, 10, 64)
 	switch {
-	case name == "GOMAXPROCS" && (err != nil || n <= 0),
+	case name == "GOMAXPROCS" && (err != nil || n <= 0 || n > math.MaxInt32),
 		name == "GO_TEST_TIMEOUT_SCALE" && err == nil && n <= 0:
 		return "a whole number above 0"
 	case name == "GO_DISABLE_OUTBOUND_NETWORK" && !isBool(value):

@@ -112,7 +112,7 @@ func isBool(value string) bool {
 }
 
 func isWhole(value string) bool {
-	_, err := strconv.Atoi(value)
+	_, err := strconv.ParseInt(value, 10, 64)
 	return err == nil
 }
 

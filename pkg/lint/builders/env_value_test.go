@@ -53,7 +53,7 @@ func goTakes(t *testing.T, name, value string) bool {
 		return ok
 	case "CGO_ENABLED":
 		// One that is passed over is 1 with a C compiler, and 0 for another port.
-		own, _ := goCommand(t, []string{setting, "CC=go"}, "env", "CGO_ENABLED")
+		own, _ := goCommand(t, []string{setting, "CC=go", "GOOS=", "GOARCH="}, "env", "CGO_ENABLED")
 		cross, _ := goCommand(t, []string{setting, "GOOS=plan9", "GOARCH=386"}, "env", "CGO_ENABLED")
 		return own == cross
 	}
@@ -92,6 +92,17 @@ func TestEnvValuesOfGo(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestLargeNumbers checks that numbers mean the same to a program of 32 bits.
+func TestLargeNumbers(t *testing.T) {
+	const large, tooLarge = "3000000000", "9223372036854775808"
+	if v := envValues["GO_TEST_TIMEOUT_SCALE"]; !v.takes(large) || v.takes(tooLarge) {
+		t.Errorf("GO_TEST_TIMEOUT_SCALE takes %s: %v, %s: %v", large, v.takes(large), tooLarge, v.takes(tooLarge))
+	}
+	if passedOver("GOMAXPROCS", large) == "" || passedOver("GO_TEST_TIMEOUT_SCALE", "-"+large) == "" {
+		t.Error("Go takes notice of values that it passes over")
 	}
 }
 
