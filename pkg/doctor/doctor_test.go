@@ -209,6 +209,28 @@ func TestPort(t *testing.T) {
 	// A 32-bit program on a 64-bit kernel.
 	compare(t, one(examine(t, Options{}).judgePort("386", "x86_64", "amd64")), expect{Warn, "", "meant to be linux-amd64"})
 	compare(t, one(examine(t, Options{}).judgePort("386", "x86_64", "386")), expect{OK, "", ""})
+	for _, tt := range []struct {
+		own, kernel, userland string
+		want                  expect
+	}{
+		// Kernels of MIPS do not name the byte order.
+		{"mips", "mips", "mips", expect{OK, "", ""}},
+		{"mipsle", "mips", "mipsle", expect{OK, "", ""}},
+		{"mipsle", "mips", "", expect{OK, "", ""}},
+		{"mipsle", "mips64", "mipsle", expect{OK, "", ""}},
+		{"mipsle", "mips64", "mips64le", expect{Warn, "", "meant to be linux-mips64le,"}},
+		{"mips64le", "mips64", "mips64le", expect{OK, "", ""}},
+		{"mips64", "mips64", "mips", expect{OK, "", ""}},
+		{"mips", "mips64", "mips64", expect{Warn, "", "meant to be linux-mips64,"}},
+		// QEMU has the kernel say what it emulates.
+		{"mips", "mips", "amd64", expect{Warn, "", "emulation; .*linux-amd64"}},
+		{"arm64", "aarch64", "amd64", expect{Warn, "", "emulation; .*linux-amd64"}},
+		// A 64-bit program with a 32-bit userland.
+		{"arm64", "aarch64", "arm", expect{OK, "", ""}},
+		{"ppc64", "ppc64", "ppc", expect{OK, "", ""}},
+	} {
+		compare(t, one(examine(t, Options{}).judgePort(tt.own, tt.kernel, tt.userland)), tt.want)
+	}
 	if got := elfArch("/proc/self/exe"); got != "amd64" {
 		t.Errorf("this test is for %q", got)
 	}

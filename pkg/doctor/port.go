@@ -33,11 +33,16 @@ var archOf = map[string][]string{
 
 // runsOn lists the architectures whose kernels also run programs of another.
 var runsOn = map[string][]string{
-	"386":      {"amd64"},
-	"arm":      {"arm64"},
-	"mips":     {"mips64"},
-	"mipsle":   {"mips64le", "mips64", "mips"}, // their kernels do not name the byte order
-	"mips64le": {"mips64"},
+	"386":    {"amd64"},
+	"arm":    {"arm64"},
+	"mips":   {"mips64"},
+	"mipsle": {"mips64le"},
+}
+
+// related reports whether a kernel for one of the architectures, or for both,
+// may run the other's programs.
+func related(a, b string) bool {
+	return a == b || slices.Contains(runsOn[a], b) || slices.Contains(runsOn[b], a)
 }
 
 // port compares the port of this program with the machine, with the programs
@@ -62,6 +67,9 @@ func (e *exam) judgePort(own, kernel, userland string) Finding {
 			kernelArch = arch
 		}
 	}
+	if strings.HasPrefix(kernelArch, "mips") && strings.HasPrefix(own, "mips") && strings.HasSuffix(own, "le") {
+		kernelArch = strings.TrimSuffix(kernelArch, "le") + "le" // most of these kernels do not name their byte order
+	}
 	if kernel != "" {
 		found += fmt.Sprintf("; the kernel says %s", kernel)
 	}
@@ -77,10 +85,16 @@ func (e *exam) judgePort(own, kernel, userland string) Finding {
 		}
 	}
 	foreign := kernelArch != "" && kernelArch != own
+	emulated := func(arch string) Finding {
+		return warn(fmt.Sprintf("this program runs by emulation; a builder for %s-%s would be the machine's own", runtime.GOOS, arch), "%s", found)
+	}
 	switch {
 	case foreign && !slices.Contains(runsOn[own], kernelArch):
 		// It runs all the same: by an emulator such as QEMU or Rosetta.
-		return warn(fmt.Sprintf("this program runs by emulation; a builder for %s-%s would be the machine's own", runtime.GOOS, kernelArch), "%s", found)
+		return emulated(kernelArch)
+	case ports.KnownArch(userland) && !related(own, userland):
+		// QEMU has the kernel name an architecture that it does not have.
+		return emulated(userland)
 	case foreign && e.Port == "" && userland != own:
 		return warn(fmt.Sprintf("it works; if the builder is meant to be %s-%s, install gobuild for that, if not, set port in the configuration", runtime.GOOS, kernelArch), "%s", found)
 	}
