@@ -1,4 +1,4 @@
-//go:build aix || darwin || dragonfly || freebsd || linux
+//go:build aix || darwin || dragonfly || freebsd
 
 package diskspace
 
