@@ -1,8 +1,12 @@
 package release
 
 import (
+	"bytes"
+	"encoding/base64"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"strings"
 
@@ -89,7 +93,7 @@ func (k PrivateKey) Write(file, password string) error {
 	var err error
 	if password == "" {
 		text, err = k.key.MarshalText()
-	} else {
+	} else if err = checkMemory(passwordMemory); err == nil {
 		text, err = minisign.EncryptKey(password, k.key)
 	}
 	if err != nil {
@@ -138,6 +142,9 @@ func ReadPrivateKey(file string, password func() (string, error)) (PrivateKey, e
 		}
 		return k, nil
 	}
+	if err := checkMemory(memoryOf(data)); err != nil {
+		return PrivateKey{}, fmt.Errorf("%s is encrypted: %w", file, err)
+	}
 	word, err := password()
 	if err != nil {
 		return PrivateKey{}, fmt.Errorf("%s is encrypted: %w", file, err)
@@ -146,6 +153,34 @@ func ReadPrivateKey(file string, password func() (string, error)) (PrivateKey, e
 		return PrivateKey{}, hint.With(fmt.Errorf("%s: the password does not decrypt it", file), "or the file is damaged")
 	}
 	return k, nil
+}
+
+// passwordMemory is what a password takes that encrypts a key, in bytes.
+const passwordMemory = 1 << 30
+
+// memoryOf returns what the password of an encrypted key takes, in bytes: less
+// than the usual if minisign had no more.
+func memoryOf(key []byte) uint64 {
+	const at = 3*2 + 32 + 8 // behind algorithms, salt and number of operations
+	var text []byte
+	if words := bytes.Fields(key); len(words) > 0 {
+		text = words[len(words)-1]
+	}
+	raw, err := base64.StdEncoding.DecodeString(string(text))
+	if err != nil || len(raw) < at+8 {
+		return 0 // and is refused
+	}
+	return binary.LittleEndian.Uint64(raw[at:])
+}
+
+// checkMemory returns an error if this process cannot have that much memory in
+// one piece. The Go runtime would end the program.
+func checkMemory(size uint64) error {
+	if size <= math.MaxInt && haveMemory(int(size)) {
+		return nil
+	}
+	return hint.With(fmt.Errorf("the password takes %d MiB of memory in one piece, and they are not to be had here", size>>20),
+		"sign on a machine with more memory, of 64 bits, or with a key without a password")
 }
 
 // shorten takes the package's name off an error's text.
