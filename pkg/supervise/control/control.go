@@ -134,15 +134,14 @@ func listen(dir string) (net.Listener, endpoint, error) {
 	socket := filepath.Join(dir, socketFile)
 	if runtime.GOOS != "plan9" && len(socket) <= maxSocketPath {
 		os.Remove(socket) // of a supervisor that was killed
-		ln, err := net.Listen("unix", socket)
-		if err != nil {
-			return nil, endpoint{}, err
+		// Windows before 10.1803, as Server 2016 is, has none.
+		if ln, err := net.Listen("unix", socket); err == nil {
+			if err := os.Chmod(socket, 0o600); err != nil {
+				ln.Close()
+				return nil, endpoint{}, err
+			}
+			return ln, endpoint{Network: "unix", Address: socket}, nil
 		}
-		if err := os.Chmod(socket, 0o600); err != nil {
-			ln.Close()
-			return nil, endpoint{}, err
-		}
-		return ln, endpoint{Network: "unix", Address: socket}, nil
 	}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

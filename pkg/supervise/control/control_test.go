@@ -93,6 +93,21 @@ func TestControl(t *testing.T) {
 	}
 }
 
+// Where no socket can be made there is a port.
+func TestNoSockets(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "s")
+	if err := os.MkdirAll(filepath.Join(dir, socketFile, "in the way"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	_, c := serve(t, dir)
+	if c.at.Network != "tcp" || c.at.Token == "" {
+		t.Errorf("listens at %+v", c.at)
+	}
+	if st, err := c.Status(t.Context()); err != nil || st.Worker.Pid != 42 {
+		t.Errorf("status %+v, %v", st, err)
+	}
+}
+
 // Nobody but the owner may open the socket or read the token.
 func TestModes(t *testing.T) {
 	if runtime.GOOS == "windows" {
