@@ -1,6 +1,7 @@
 package supervise
 
 import (
+	"fmt"
 	"os/exec"
 	"syscall"
 	"time"
@@ -9,9 +10,10 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// NewGroup prepares cmd, not yet started, to be put into a job object.
+// NewGroup prepares cmd, not yet started, to be put into a job object. It does
+// nothing until it is in there: what it starts before would not be.
 func NewGroup(cmd *exec.Cmd, mark string) *Group {
-	cmd.SysProcAttr = &syscall.SysProcAttr{CreationFlags: windows.CREATE_NEW_PROCESS_GROUP}
+	cmd.SysProcAttr = &syscall.SysProcAttr{CreationFlags: windows.CREATE_NEW_PROCESS_GROUP | windows.CREATE_SUSPENDED}
 	return &Group{
 		cmd: cmd, mark: mark, began: time.Now(),
 		signal: func() { cmd.Process.Kill() }, // until there is a job object
@@ -19,8 +21,8 @@ func NewGroup(cmd *exec.Cmd, mark string) *Group {
 	}
 }
 
-// Started puts the command, which runs, into a job object, which no process
-// leaves.
+// Started puts the command into a job object, which no process leaves, and
+// lets it run.
 func (g *Group) Started() error {
 	job, err := windows.CreateJobObject(nil, nil)
 	if err != nil {
@@ -43,8 +45,43 @@ func (g *Group) Started() error {
 		windows.CloseHandle(job)
 		return err
 	}
+	if err := resume(uint32(g.cmd.Process.Pid)); err != nil {
+		windows.CloseHandle(job)
+		return err
+	}
 	g.signal = func() { windows.TerminateJobObject(job, 1) }
 	g.free = func() { windows.CloseHandle(job) }
+	return nil
+}
+
+// resume lets the threads of a process run that was made suspended. Package
+// os/exec does not keep the handle of its only one.
+func resume(pid uint32) error {
+	all, err := windows.CreateToolhelp32Snapshot(windows.TH32CS_SNAPTHREAD, 0)
+	if err != nil {
+		return err
+	}
+	defer windows.CloseHandle(all)
+	entry := windows.ThreadEntry32{Size: uint32(unsafe.Sizeof(windows.ThreadEntry32{}))}
+	found := false
+	for err = windows.Thread32First(all, &entry); err == nil; err = windows.Thread32Next(all, &entry) {
+		if entry.OwnerProcessID != pid {
+			continue
+		}
+		thread, err := windows.OpenThread(windows.THREAD_SUSPEND_RESUME, false, entry.ThreadID)
+		if err != nil {
+			return err
+		}
+		_, err = windows.ResumeThread(thread)
+		windows.CloseHandle(thread)
+		if err != nil {
+			return err
+		}
+		found = true
+	}
+	if !found {
+		return fmt.Errorf("process %d has no thread to run: %w", pid, err)
+	}
 	return nil
 }
 
