@@ -71,6 +71,10 @@ func (s *Server) environ(extra, path []string, dir string) []string {
 		}
 	}
 	env = append(env, "GOROOT_BOOTSTRAP="+bootstrap, "WORKDIR="+s.work)
+	if runtime.GOOS == "windows" { // which does not ask TMPDIR; what lies elsewhere nobody removes
+		tmp := filepath.Join(s.work, "tmp")
+		env = append(env, "TMP="+tmp, "TEMP="+tmp)
+	}
 	env = append(env, extra...)
 	if runtime.GOOS != "plan9" {
 		for name, variable := range ownDirs {
