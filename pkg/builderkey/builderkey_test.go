@@ -225,7 +225,8 @@ func TestHome(t *testing.T) {
 		{"linux", 0, nil, "/root"},
 		{"linux", 1000, nil, "/"},
 		{"plan9", 0, map[string]string{"HOME": "/x", "home": "/usr/glenda"}, "/usr/glenda"},
-		{"windows", -1, map[string]string{"HOME": "/x", "HOMEDRIVE": "C:", "HOMEPATH": `\Users\joe`}, `C:\Users\joe`},
+		{"windows", -1, map[string]string{"HOME": "/x", "HOMEDRIVE": "C:", "HOMEPATH": `\Users\joe`, "USERPROFILE": `D:\joe`}, `C:\Users\joe`},
+		{"windows", -1, map[string]string{"USERPROFILE": `C:\Users\joe`}, `C:\Users\joe`},
 	} {
 		if got := homeOn(tt.goos, tt.uid, func(name string) string { return tt.env[name] }); got != tt.want {
 			t.Errorf("%s, uid %d, %v: home %q, want %q", tt.goos, tt.uid, tt.env, got, tt.want)

@@ -73,7 +73,8 @@ func Find(hostType string, getenv func(string) string) (Found, error) {
 }
 
 // Home returns the home directory by the rules of upstream's buildlet (build
-// protocol, section 1), which differ from os.UserHomeDir.
+// protocol, section 1), which differ from os.UserHomeDir. Where those would
+// find none on Windows it is the profile directory.
 func Home(getenv func(string) string) string {
 	return homeOn(runtime.GOOS, os.Getuid(), getenv)
 }
@@ -81,7 +82,10 @@ func Home(getenv func(string) string) string {
 func homeOn(goos string, uid int, getenv func(string) string) string {
 	switch goos {
 	case "windows":
-		return getenv("HOMEDRIVE") + getenv("HOMEPATH")
+		if home := getenv("HOMEDRIVE") + getenv("HOMEPATH"); home != "" {
+			return home
+		}
+		return getenv("USERPROFILE") // all that a service has
 	case "plan9":
 		return getenv("home")
 	}
