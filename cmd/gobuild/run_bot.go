@@ -229,7 +229,8 @@ func noticeURL(given string) (string, error) {
 const toldBot = "told to end; a second signal kills what it runs"
 
 // takeSignals returns a context that the first signal to end cancels, which it
-// says with told. The next calls again: by itself it would end this program alone, and leave the bot.
+// says with told. The next calls again: by itself it would end this program
+// alone, and leave the bot.
 func takeSignals(ctx context.Context, log *slog.Logger, told string, again func()) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(ctx)
 	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}

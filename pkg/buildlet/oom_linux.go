@@ -5,29 +5,20 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"gobuild/pkg/supervise"
 )
 
 // oomKills returns how many processes the kernel has killed for want of memory
 // up to now: those of this process's control group where it counts them, else
 // all of the machine's. It is 0 where that cannot be known.
 func oomKills() int {
-	groups, _ := os.ReadFile("/proc/self/cgroup")
-	for line := range strings.Lines(string(groups)) {
-		// hierarchy:controllers:path; version 2 has no controllers.
-		part := strings.SplitN(strings.TrimSpace(line), ":", 3)
-		if len(part) != 3 {
-			continue
+	if dir, version2 := supervise.ControlGroup("memory"); dir != "" {
+		file := "memory.oom_control"
+		if version2 {
+			file = "memory.events"
 		}
-		file := ""
-		switch part[1] {
-		case "memory":
-			file = filepath.Join("/sys/fs/cgroup/memory", part[2], "memory.oom_control")
-		case "":
-			file = filepath.Join("/sys/fs/cgroup", part[2], "memory.events")
-		default:
-			continue
-		}
-		if n, ok := oomCount(file); ok {
+		if n, ok := oomCount(filepath.Join(dir, file)); ok {
 			return n
 		}
 	}

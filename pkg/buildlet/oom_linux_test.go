@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"gobuild/pkg/supervise"
 )
 
 // inGroup names, in a test of its own process, the control group to join.
@@ -58,20 +60,13 @@ func outOfMemory(t *testing.T, dir string) {
 // limitedGroup makes a control group with a limit of memory, of either version.
 func limitedGroup(t *testing.T, limit int) string {
 	t.Helper()
-	text, _ := os.ReadFile("/proc/self/cgroup")
-	for line := range strings.Lines(string(text)) {
-		part := strings.SplitN(strings.TrimSpace(line), ":", 3)
-		if len(part) != 3 || part[1] != "memory" && part[1] != "" {
-			continue
-		}
-		top, file := "/sys/fs/cgroup/memory", "memory.limit_in_bytes"
-		if part[1] == "" {
-			top, file = "/sys/fs/cgroup", "memory.max"
-		}
-		dir := filepath.Join(top, part[2], "gobuild-test-"+strconv.Itoa(os.Getpid()))
-		if os.Mkdir(dir, 0o755) != nil {
-			continue
-		}
+	own, version2 := supervise.ControlGroup("memory")
+	file := "memory.limit_in_bytes"
+	if version2 {
+		file = "memory.max"
+	}
+	dir := filepath.Join(own, "gobuild-test-"+strconv.Itoa(os.Getpid()))
+	if own != "" && os.Mkdir(dir, 0o755) == nil {
 		t.Cleanup(func() {
 			for range 100 { // its last process may not be gone yet
 				if os.Remove(dir) == nil {

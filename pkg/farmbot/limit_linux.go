@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"gobuild/pkg/supervise"
 )
 
 // canCount is whether the processes of a program can be found.
@@ -67,7 +69,7 @@ func hardLimit(name string, pid, most int, root bool) (count func() int, how str
 // pidsGroup puts a process into a control group of its own whose number of
 // processes, threads included, is limited, below that of this process.
 func pidsGroup(name string, pid, most int) (dir string, ok bool) {
-	own, version2 := ownGroup()
+	own, version2 := supervise.ControlGroup("pids")
 	if own == "" {
 		return "", false
 	}
@@ -139,38 +141,6 @@ func childOfOurs(pid int) bool {
 	}
 	parent, _ := strconv.Atoi(string(field[0]))
 	return parent == os.Getpid()
-}
-
-// ownGroup returns the directory of the control group of this process that may
-// limit processes, of either version.
-func ownGroup() (dir string, version2 bool) {
-	text, err := os.ReadFile("/proc/self/cgroup")
-	if err != nil {
-		return "", false
-	}
-	unified := ""
-	for line := range strings.Lines(string(text)) {
-		part := strings.SplitN(strings.TrimSpace(line), ":", 3)
-		if len(part) != 3 {
-			continue
-		}
-		switch {
-		case part[1] == "pids":
-			return usable("/sys/fs/cgroup/pids", part[2]), false
-		case part[0] == "0" && part[1] == "":
-			unified = usable("/sys/fs/cgroup", part[2])
-		}
-	}
-	return unified, true
-}
-
-// usable returns the directory of a group that this process sees, or "".
-func usable(top, group string) string {
-	dir := filepath.Join(top, group)
-	if _, err := os.Stat(filepath.Join(dir, "cgroup.procs")); err != nil {
-		return ""
-	}
-	return dir
 }
 
 func readNumber(file string) (int, error) {

@@ -88,7 +88,8 @@ func (p *Pass) explained(fault goeval.Panic, hosts []*buildconfig.Record) bool {
 // isError reports whether a rule is about errors, whatever severity a
 // configuration gives it.
 func isError(id string) bool {
-	return slices.ContainsFunc(rules.Docs(), func(d lint.Doc) bool { return d.ID == id && d.Severity == lint.Error })
+	doc, ok := rules.Doc(id)
+	return ok && doc.Severity == lint.Error
 }
 
 // covers reports whether a finding begins within a node.

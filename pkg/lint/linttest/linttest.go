@@ -29,6 +29,8 @@ type Case struct {
 	File string
 	// Find returns what is found in a file of the archive, or in a mended one.
 	Find func(text []byte) []lint.Finding
+
+	update bool // what is written is written anew
 }
 
 // Each checks each rule with its RULE.txtar of a directory, and that the
@@ -43,9 +45,9 @@ func Each(t *testing.T, dir string, update bool, rules []lint.Doc, complete func
 			if err != nil {
 				t.Fatal(err)
 			}
-			c := &Case{T: t, Rule: rule, Archive: ar}
+			c := &Case{T: t, Rule: rule, Archive: ar, update: update}
 			complete(c)
-			c.check(update)
+			c.check()
 			if update {
 				if err := os.WriteFile(file, txtar.Format(ar), 0o644); err != nil {
 					t.Fatal(err)
@@ -59,7 +61,7 @@ func Each(t *testing.T, dir string, update bool, rules []lint.Doc, complete func
 	}
 }
 
-func (c *Case) check(update bool) {
+func (c *Case) check() {
 	var want bytes.Buffer
 	bad, good := 0, 0
 	for _, f := range slices.Clone(c.Archive.Files) {
@@ -76,7 +78,7 @@ func (c *Case) check(update bool) {
 			for _, finding := range findings {
 				fmt.Fprintf(&want, "%s:%d:%d: %s: %s [%s]\n", f.Name, finding.Line, finding.Column, finding.Severity, finding.Message, finding.Rule)
 			}
-			c.checkFix(f, findings, update)
+			c.checkFix(f, findings)
 		case strings.HasPrefix(f.Name, "good"):
 			good++
 			for _, finding := range c.Find(f.Data) {
@@ -87,12 +89,12 @@ func (c *Case) check(update bool) {
 	if bad == 0 || good == 0 {
 		c.T.Errorf("%d bad files, %d good ones: at least one of each", bad, good)
 	}
-	c.golden("want", want.Bytes(), update)
+	c.golden("want", want.Bytes())
 }
 
 // checkFix checks what --fix makes of a bad file: nothing that the rule finds
 // and can mend is left, and once more nothing changes.
-func (c *Case) checkFix(f txtar.File, findings []lint.Finding, update bool) {
+func (c *Case) checkFix(f txtar.File, findings []lint.Finding) {
 	fixed, made, err := lint.Apply(c.File, f.Data, findings)
 	if err != nil {
 		c.T.Errorf("%s: %v", f.Name, err)
@@ -109,7 +111,7 @@ func (c *Case) checkFix(f txtar.File, findings []lint.Finding, update bool) {
 	if made == 0 || !own {
 		c.T.Errorf("%s: nothing is mended", f.Name)
 	}
-	c.golden(strings.Replace(f.Name, "bad", "fixed", 1), fixed, update)
+	c.golden(strings.Replace(f.Name, "bad", "fixed", 1), fixed)
 	again := c.Find(fixed)
 	for _, finding := range Of(c.Rule, again) {
 		if mends(finding) {
@@ -122,12 +124,12 @@ func (c *Case) checkFix(f txtar.File, findings []lint.Finding, update bool) {
 }
 
 // golden compares data with a file of the archive, or writes it.
-func (c *Case) golden(name string, data []byte, update bool) {
+func (c *Case) golden(name string, data []byte) {
 	i := slices.IndexFunc(c.Archive.Files, func(f txtar.File) bool { return f.Name == name })
 	switch {
-	case update && i < 0:
+	case c.update && i < 0:
 		c.Archive.Files = append(c.Archive.Files, txtar.File{Name: name, Data: data})
-	case update:
+	case c.update:
 		c.Archive.Files[i].Data = data
 	case i < 0:
 		c.T.Errorf("no %s (go test -update)", name)
