@@ -294,7 +294,6 @@ func (s *Server) run(ctx context.Context, cancel context.CancelFunc, j *job, std
 		cmd.Stdin = inR
 	}
 	group := supervise.NewGroup(cmd, j.cookie)
-	oomBefore := oomKills()
 	err = startJob(cmd, j.firewall, out)
 	outW.Close()
 	if inR != nil {
@@ -313,6 +312,7 @@ func (s *Server) run(ctx context.Context, cancel context.CancelFunc, j *job, std
 		}
 		return plain.Line(err.Error(), 0)
 	}
+	oomBefore := oomKills() // once it runs: nothing fills the memory in so short a time
 	pipe := &outputPipe{f: outR}
 	silence := watchSilence(s.opts.NoOutputLimit, group.Kill)
 	defer silence.stop()
